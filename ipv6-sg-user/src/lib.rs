@@ -1,0 +1,1 @@
+//! The user side of ipv6-sg: state → compile → kernel.

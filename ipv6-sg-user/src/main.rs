@@ -1,0 +1,2 @@
+//! The `ipv6-sg` binary.
+fn main() {}
