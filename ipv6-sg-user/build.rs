@@ -1,0 +1,51 @@
+//! Builds the kernel program and leaves its object at `$OUT_DIR/ipv6-sg-ebpf`, for the binary to carry inside itself.
+
+use std::{env, fs, path::PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use aya_build::Package;
+
+#[path = "build/toolchain.rs"]
+mod toolchain;
+use toolchain::{LLVM_MAJOR, Toolchain};
+
+const PACKAGE: &str = "ipv6-sg-ebpf";
+
+/// aya_build's own switch, which leaves no object at all.
+const SKIP: &str = "AYA_BUILD_SKIP";
+
+fn main() -> Result<()> {
+    let variable = |name: &str| env::var_os(name).map(PathBuf::from).ok_or_else(|| anyhow!("cargo did not set {name}"));
+    let object = variable("OUT_DIR")?.join(PACKAGE);
+    let user = variable("CARGO_MANIFEST_DIR")?;
+    let workspace = user.parent().with_context(|| format!("{} is not inside the workspace", user.display()))?;
+
+    // Cargo knows nothing of the nested build, so what goes into it is named here; aya_build names `root_dir` itself.
+    for input in ["Cargo.toml", "Cargo.lock", "ipv6-sg-common"] {
+        println!("cargo:rerun-if-changed={}", workspace.join(input).display());
+    }
+    println!("cargo:rerun-if-env-changed={SKIP}");
+    if env::var(SKIP).is_ok_and(|value| value == "1" || value.eq_ignore_ascii_case("true")) {
+        // For documentation and editors on a machine without the compiler: `include_bytes!` is content, loading is not.
+        return fs::write(&object, []).with_context(|| format!("cannot write {}", object.display()));
+    }
+
+    let Some(toolchain) = Toolchain::find() else {
+        bail!(
+            "no Rust compiler for the kernel program: it takes a rustup nightly with the component rust-src, or Debian's \
+             rustc-web with rust-web-src, of LLVM {LLVM_MAJOR} at most. `cargo xtask setup` installs what is missing."
+        )
+    };
+    for (name, value) in toolchain.environment() {
+        // SAFETY: a build script is a process of its own, and this one has started no thread yet.
+        unsafe { env::set_var(name, value) };
+    }
+    let ebpf = workspace.join(PACKAGE);
+    let package = Package {
+        name: PACKAGE,
+        root_dir: ebpf.to_str().with_context(|| format!("{} is not UTF-8", ebpf.display()))?,
+        ..Package::default()
+    };
+    aya_build::build_ebpf([package], aya_build::Toolchain::Custom(toolchain.name()))
+        .context("the kernel program did not build; where a compiler or linker is missing, run `cargo xtask setup`")
+}
