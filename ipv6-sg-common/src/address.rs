@@ -40,17 +40,17 @@ impl Address {
 
     /// The address whose memory image is these two words.
     #[inline(always)]
-    pub const fn from_words([high, low]: [u64; 2]) -> Self {
-        let [a, b, c, d, e, f, g, h] = high.to_ne_bytes();
-        let [i, j, k, l, m, n, o, p] = low.to_ne_bytes();
-        Self { octets: [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] }
+    pub const fn from_words(words: [u64; 2]) -> Self {
+        // SAFETY: same size, no padding, every bit pattern is valid. Taking octets apart and putting them together is
+        // what the compiler makes of anything safer, and BPF has no registers for it.
+        Self { octets: unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(words) } }
     }
 
     /// The memory image as two words: first and second half, byte order untouched.
     #[inline(always)]
     pub const fn words(&self) -> [u64; 2] {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = self.octets;
-        [u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes([i, j, k, l, m, n, o, p])]
+        // SAFETY: as in `from_words`.
+        unsafe { core::mem::transmute::<[u8; 16], [u64; 2]>(self.octets) }
     }
 
     /// The same address, as the standard library has it.
@@ -72,6 +72,13 @@ impl Address {
         a == b
     }
 
+    /// The first two octets as a number.
+    #[inline(always)]
+    fn first_octets(&self) -> u64 {
+        let [high, _] = self.words();
+        u64::from_be(high) >> 48
+    }
+
     /// `::`
     #[inline(always)]
     pub fn is_unspecified(&self) -> bool {
@@ -88,22 +95,19 @@ impl Address {
     /// `ff00::/8`
     #[inline(always)]
     pub fn is_multicast(&self) -> bool {
-        let [first, ..] = self.octets;
-        first == 0xff
+        self.first_octets() >> 8 == 0xff
     }
 
     /// `fe80::/10`
     #[inline(always)]
     pub fn is_link_local(&self) -> bool {
-        let [first, second, ..] = self.octets;
-        first == 0xfe && second & 0xc0 == 0x80
+        self.first_octets() & 0xffc0 == 0xfe80
     }
 
     /// The scope of a multicast address; meaningless for others.
     #[inline(always)]
     pub fn multicast_scope(&self) -> MulticastScope {
-        let [_, second, ..] = self.octets;
-        match second & 0x0f {
+        match self.first_octets() & 0x0f {
             0 => MulticastScope::Reserved,
             1 | 2 => MulticastScope::Link,
             _ => MulticastScope::Wider,
@@ -113,8 +117,9 @@ impl Address {
     /// The solicited-node group of this address (RFC 4291 section 2.7.1).
     #[inline(always)]
     pub const fn solicited_node(&self) -> Self {
-        let [.., x, y, z] = self.octets;
-        Self { octets: [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, x, y, z] }
+        let [_, low] = self.words();
+        let low = 0x0000_0001_ff00_0000 | (u64::from_be(low) & 0x00ff_ffff);
+        Self::from_words([0xff02_u64.rotate_right(16).to_be(), low.to_be()])
     }
 }
 

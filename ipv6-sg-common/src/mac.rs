@@ -12,28 +12,12 @@ pub struct Mac {
     pub octets: [u8; 6],
 }
 
-/// The octets of a 64-bit load at a MAC that belong to it.
-const MAC_OF_WORD: u64 = u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0]);
-
 impl Mac {
-    /// The MAC at the start of an 8-byte memory image.
+    /// The six octets as a number, the first one most significant: how the packet path compares MACs.
     #[inline(always)]
-    pub const fn from_word(word: u64) -> Self {
-        let [a, b, c, d, e, f, _, _] = word.to_ne_bytes();
-        Self { octets: [a, b, c, d, e, f] }
-    }
-
-    /// The memory image, zero-padded to 8 bytes.
-    #[inline(always)]
-    pub const fn word(&self) -> u64 {
+    pub const fn number(&self) -> u64 {
         let [a, b, c, d, e, f] = self.octets;
-        u64::from_ne_bytes([a, b, c, d, e, f, 0, 0])
-    }
-
-    /// Whether the first six octets of the memory image `word` are this MAC, in one comparison.
-    #[inline(always)]
-    pub const fn starts(&self, word: u64) -> bool {
-        word & MAC_OF_WORD == self.word()
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
     }
 
     /// Group addresses, broadcast included.
@@ -115,11 +99,9 @@ mod tests {
     }
 
     #[test]
-    fn words() {
+    fn numbers() {
         let mac = Mac { octets: [6, 0x7a, 0x88, 0, 0, 0x8b] };
-        assert_eq!(Mac::from_word(mac.word()), mac);
-        assert!(mac.starts(u64::from_ne_bytes([6, 0x7a, 0x88, 0, 0, 0x8b, 0x86, 0xdd])));
-        assert!(!mac.starts(u64::from_ne_bytes([6, 0x7a, 0x88, 0, 0, 0x8c, 0, 0])));
+        assert_eq!(mac.number(), 0x067a_8800_008b);
         assert!(!mac.is_multicast());
         assert!(Mac { octets: [0x33, 0x33, 0, 0, 0, 1] }.is_multicast());
     }

@@ -1,24 +1,23 @@
-//! The programs on a VM's tap.
-#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+//! The programs on a VM's tap: read the packet, ask the shared verdict, count, report, apply.
+//!
+//! No policy lives here. Compiled for any other target this is an empty program, so that the workspace can be linted
+//! and tested as a whole.
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 #[cfg(target_arch = "bpf")]
-mod bpf {
-    use aya_ebpf::{macros::classifier, programs::TcContext};
-
-    #[classifier]
-    fn ipv6_sg_from_vm(_ctx: TcContext) -> i32 {
-        -1
-    }
-
-    #[panic_handler]
-    fn panic(_info: &core::panic::PanicInfo) -> ! {
-        loop {}
-    }
-
-    #[unsafe(link_section = "license")]
-    #[unsafe(no_mangle)]
-    static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
-}
+mod direct;
+#[cfg(target_arch = "bpf")]
+mod hooks;
+#[cfg(target_arch = "bpf")]
+mod maps;
+#[cfg(target_arch = "bpf")]
+mod report;
+#[cfg(target_arch = "bpf")]
+mod skb;
+#[cfg(target_arch = "bpf")]
+mod tables;
+#[cfg(target_arch = "bpf")]
+mod xdp;
 
 #[cfg(not(target_arch = "bpf"))]
 fn main() {}

@@ -50,7 +50,8 @@ impl Toolchain {
     /// What its cargo must be started with: rustc's unstable features allowed, and `PATH` so that its own tools and
     /// bpf-linker are found, whatever the caller's looks like.
     pub fn environment(self) -> Vec<(&'static str, OsString)> {
-        let mut path: Vec<PathBuf> = env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default();
+        let mut path: Vec<PathBuf> =
+            env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default();
         path.extend(cargo_bin());
         let mut set = Vec::new();
         if self == Self::Debian {

@@ -1,6 +1,6 @@
 //! The memory of first fragments: what lets later fragments through.
 
-use super::{Be32, Direction};
+use super::Direction;
 use crate::address::Address;
 
 /// What fragments of one packet have in common (RFC 8200 section 4.5).
@@ -12,12 +12,10 @@ pub struct FragmentKey {
     pub source: Address,
     /// Destination of the packet.
     pub destination: Address,
-    /// Identification of the packet.
-    pub identification: Be32,
-    /// A [`Direction`].
-    pub direction: u8,
-    /// Zero.
-    pub padding: [u8; 3],
+    /// Identification of the packet, host byte order.
+    pub identification: u32,
+    /// A [`Direction`]; 32 bits wide so that the key has no padding to clear.
+    pub direction: u32,
 }
 
 const _: () = assert!(size_of::<FragmentKey>() == 40);
@@ -25,8 +23,8 @@ const _: () = assert!(size_of::<FragmentKey>() == 40);
 impl FragmentKey {
     /// The key of a packet that crosses the port this way.
     #[inline(always)]
-    pub const fn new(source: Address, destination: Address, identification: Be32, direction: Direction) -> Self {
-        Self { source, destination, identification, direction: direction as u8, padding: [0; 3] }
+    pub const fn new(source: Address, destination: Address, identification: u32, direction: Direction) -> Self {
+        Self { source, destination, identification, direction: direction as u32 }
     }
 }
 

@@ -101,9 +101,3 @@ impl Direction {
         }
     }
 }
-
-/// A 32-bit field of a packet, network byte order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
-#[repr(transparent)]
-pub struct Be32(pub u32);

@@ -6,7 +6,6 @@
 
 use super::ipv6::{Ipv6Header, PAYLOAD};
 use super::{Frame, protocol};
-use crate::abi::Be32;
 use crate::verdict::Reason;
 
 /// More extension headers than this are refused. RFC 8200 knows five kinds and recommends each at most once.
@@ -24,27 +23,33 @@ const UNIT: usize = 8;
 /// Longest packet a receiver may reassemble: a 16-bit payload length (RFC 8200 section 4.5).
 const MAX_REASSEMBLED: usize = 65_535;
 
-/// What the fragment header said.
+/// What kind of fragment a packet is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fragment {
-    /// There was none.
+pub enum FragmentKind {
+    /// There was no fragment header.
     None,
     /// Offset 0, no more to come: a whole packet with a fragment header.
     Atomic,
     /// Offset 0, more to come.
-    First {
-        /// Identification of the packet.
-        identification: Be32,
-        /// Bytes of the fragmentable part in this fragment.
-        end: u32,
-    },
+    First,
     /// Anything after the first: no headers to see.
-    Later {
-        /// Identification of the packet.
-        identification: Be32,
-        /// Where this fragment starts in the fragmentable part, bytes.
-        offset: u32,
-    },
+    Later,
+}
+
+/// What the fragment header said. Not an enum with fields: the compiler packs those into words with undefined bytes,
+/// which the verifier refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    /// What kind it is.
+    pub kind: FragmentKind,
+    /// Identification of the packet, host byte order.
+    pub identification: u32,
+    /// Where in the fragmentable part, bytes: the end of a first fragment, the start of a later one.
+    pub position: u32,
+}
+
+impl Fragment {
+    const NONE: Self = Self { kind: FragmentKind::None, identification: 0, position: 0 };
 }
 
 /// The walked chain.
@@ -76,7 +81,7 @@ impl Headers {
 
 #[inline(always)]
 fn truncated(fragment: &Fragment, otherwise: Reason) -> Reason {
-    if let Fragment::First { .. } = fragment { Reason::FragmentHeadless } else { otherwise }
+    if fragment.kind == FragmentKind::First { Reason::FragmentHeadless } else { otherwise }
 }
 
 /// Walks the chain of the packet whose fixed header is `header`.
@@ -84,9 +89,10 @@ fn truncated(fragment: &Fragment, otherwise: Reason) -> Reason {
 /// # Errors
 /// The reason why no receiver should see this packet.
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "fields are cut out of the word; lengths have 16 bits")]
 pub fn walk<F: Frame>(frame: &F, header: &Ipv6Header) -> Result<Headers, Reason> {
     let end = PAYLOAD + usize::from(header.payload_length);
-    let mut fragment = Fragment::None;
+    let mut fragment = Fragment::NONE;
     let mut next = header.next_header;
     let mut at = PAYLOAD;
     let mut count = 0;
@@ -104,14 +110,14 @@ pub fn walk<F: Frame>(frame: &F, header: &Ipv6Header) -> Result<Headers, Reason>
         let Some([word]) = frame.words::<1>(at) else {
             return Err(Reason::ExtensionTruncated);
         };
-        let [following, length, third, fourth, i0, i1, i2, i3] = word.to_ne_bytes();
+        let word = u64::from_be(word);
+        let (following, length) = ((word >> 56) as u8, (word >> 48) as usize & 0xff);
         let size = match next {
             FRAGMENT => {
-                if fragment != Fragment::None {
+                if fragment.kind != FragmentKind::None {
                     return Err(Reason::FragmentTwice);
                 }
-                let field = u16::from_be_bytes([third, fourth]);
-                let (offset, more) = (field & 0xfff8, field & 1 == 1);
+                let (offset, more) = ((word >> 32) as usize & 0xfff8, word >> 32 & 1 == 1);
                 let size = end - at - UNIT;
                 if more && size == 0 {
                     return Err(Reason::FragmentEmpty);
@@ -120,37 +126,43 @@ pub fn walk<F: Frame>(frame: &F, header: &Ipv6Header) -> Result<Headers, Reason>
                     return Err(Reason::FragmentLength);
                 }
                 // What precedes the fragment header counts too: it is in the reassembled packet.
-                if at - PAYLOAD + usize::from(offset) + size > MAX_REASSEMBLED {
+                if at - PAYLOAD + offset + size > MAX_REASSEMBLED {
                     return Err(Reason::FragmentTooLong);
                 }
-                let identification = Be32(u32::from_ne_bytes([i0, i1, i2, i3]));
+                let identification = word as u32;
                 if offset != 0 {
-                    let fragment = Fragment::Later { identification, offset: u32::from(offset) };
+                    let fragment = Fragment { kind: FragmentKind::Later, identification, position: offset as u32 };
                     return Ok(Headers { protocol: following, upper: at + UNIT, end, fragment });
                 }
-                #[expect(clippy::cast_possible_truncation, reason = "the payload length has 16 bits")]
-                let first = Fragment::First { identification, end: size as u32 };
-                fragment = if more { first } else { Fragment::Atomic };
+                let kind = if more { FragmentKind::First } else { FragmentKind::Atomic };
+                fragment = Fragment { kind, identification, position: size as u32 };
                 UNIT
             }
             ROUTING => {
-                if third == 0 {
+                if word >> 40 & 0xff == 0 {
                     return Err(Reason::RoutingType0);
                 }
-                if fourth != 0 {
+                if word >> 32 & 0xff != 0 {
                     return Err(Reason::RoutingSegmentsLeft);
                 }
-                (usize::from(length) + 1) * 8
+                (length + 1) * 8
             }
-            AUTHENTICATION => (usize::from(length) + 2) * 4,
-            _ => (usize::from(length) + 1) * 8,
+            AUTHENTICATION => (length + 2) * 4,
+            _ => (length + 1) * 8,
         };
-        at += size;
+        at = frame.forget(at + size);
         if at > end {
             return Err(truncated(&fragment, Reason::ExtensionTruncated));
         }
         next = following;
     }
-    let headers = Headers { protocol: next, upper: at, end, fragment };
-    if next == protocol::ICMPV4 { Err(Reason::Icmpv4) } else { Ok(headers) }
+    if next == protocol::ICMPV4 {
+        return Err(Reason::Icmpv4);
+    }
+    Ok(Headers {
+        protocol: frame.forget(usize::from(next)) as u8,
+        upper: frame.forget(at),
+        end: frame.forget(end),
+        fragment,
+    })
 }

@@ -44,7 +44,7 @@ pub mod kind {
     pub const RPL: u8 = 155;
 }
 
-/// Type and code.
+/// Type and code. No `Option` around it on the packet path: see [`Fragment`](super::Fragment).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Type.
@@ -54,12 +54,16 @@ pub struct Message {
 }
 
 impl Message {
+    /// What stands for a packet that is not ICMPv6: type 0 is reserved and has no row of its own.
+    pub const NONE: Self = Self { kind: 0, code: 0 };
+
     /// The message that starts at `offset`; `None` when the frame ends within its first 8 bytes.
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the fields are cut out of the word")]
     pub fn read<F: Frame>(frame: &F, offset: usize) -> Option<Self> {
         let [word] = frame.words::<1>(offset)?;
-        let [kind, code, ..] = word.to_ne_bytes();
-        Some(Self { kind, code })
+        let word = u64::from_be(word);
+        Some(Self { kind: (word >> 56) as u8, code: (word >> 48) as u8 })
     }
 }
 

@@ -24,18 +24,29 @@ pub struct Ipv6Header {
 }
 
 impl Ipv6Header {
+    /// The packet's own header; `None` when the frame ends within it.
+    #[inline(always)]
+    pub fn of<F: Frame>(frame: &F) -> Option<Self> {
+        frame.head(ETHERNET_HEADER).map(Self::from_words)
+    }
+
     /// The header that starts at `offset`; `None` when the frame ends within it.
     #[inline(always)]
     pub fn read<F: Frame>(frame: &F, offset: usize) -> Option<Self> {
-        let [first, s0, s1, d0, d1] = frame.words::<5>(offset)?;
-        let [version_class, _, _, _, high, low, next_header, hop_limit] = first.to_ne_bytes();
-        Some(Self {
-            version: version_class >> 4,
-            payload_length: u16::from_be_bytes([high, low]),
-            next_header,
-            hop_limit,
+        frame.words(offset).map(Self::from_words)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the fields are cut out of the word")]
+    fn from_words([first, s0, s1, d0, d1]: [u64; 5]) -> Self {
+        let first = u64::from_be(first);
+        Self {
+            version: (first >> 60) as u8,
+            payload_length: (first >> 16) as u16,
+            next_header: (first >> 8) as u8,
+            hop_limit: first as u8,
             source: Address::from_words([s0, s1]),
             destination: Address::from_words([d0, d1]),
-        })
+        }
     }
 }

@@ -5,9 +5,9 @@ pub mod icmpv6;
 mod ipv6;
 mod nd;
 
-pub use extension::{Fragment, Headers, MAX_EXTENSION_HEADERS, walk};
+pub use extension::{Fragment, FragmentKind, Headers, MAX_EXTENSION_HEADERS, walk};
 pub use ipv6::{Ipv6Header, PAYLOAD as IPV6_PAYLOAD};
-pub use nd::{LinkLayerOptions, link_layer_options};
+pub use nd::{LinkLayerOption, walk_options};
 
 /// Ethernet header length in bytes.
 pub const ETHERNET_HEADER: usize = 14;
@@ -56,6 +56,19 @@ pub trait Frame {
 
     /// `N` × 8 bytes from `offset` on, as memory images (byte order untouched); `None` past the end.
     fn words<const N: usize>(&self, offset: usize) -> Option<[u64; N]>;
+
+    /// [`Self::words`] at an offset that is known when the program is compiled.
+    #[inline(always)]
+    fn head<const N: usize>(&self, offset: usize) -> Option<[u64; N]> {
+        self.words(offset)
+    }
+
+    /// `value`, such that the verifier no longer knows anything of it. Where many paths meet, what it still knows of
+    /// each makes it follow the rest of the program once for every one of them.
+    #[inline(always)]
+    fn forget(&self, value: usize) -> usize {
+        value
+    }
 }
 
 /// A frame in memory.

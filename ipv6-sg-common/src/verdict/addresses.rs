@@ -19,12 +19,7 @@ pub(super) fn owns<T: Tables>(port: &Port, address: &Address, tables: &T) -> boo
 
 /// Addresses of a packet from the VM.
 #[inline(always)]
-pub(super) fn from_vm<F: Frame, T: Tables>(
-    port: &Port,
-    packet: &Packet<'_, F>,
-    message: Option<Message>,
-    tables: &T,
-) -> Check {
+pub(super) fn from_vm<F: Frame, T: Tables>(port: &Port, packet: &Packet<'_, F>, message: Message, tables: &T) -> Check {
     let source = &packet.ip.source;
     if !owns(port, source, tables) && !speaks_without_address(source, message) {
         return Err(not_its_source(port, source));
@@ -34,12 +29,7 @@ pub(super) fn from_vm<F: Frame, T: Tables>(
 
 /// Addresses of a packet to the VM.
 #[inline(always)]
-pub(super) fn to_vm<F: Frame, T: Tables>(
-    port: &Port,
-    packet: &Packet<'_, F>,
-    message: Option<Message>,
-    tables: &T,
-) -> Check {
+pub(super) fn to_vm<F: Frame, T: Tables>(port: &Port, packet: &Packet<'_, F>, message: Message, tables: &T) -> Check {
     let (source, to) = (&packet.ip.source, &packet.ip.destination);
     destination(to)?;
     if !to.is_multicast() && !owns(port, to, tables) {
@@ -52,9 +42,10 @@ pub(super) fn to_vm<F: Frame, T: Tables>(
         return Err(Reason::SourceLoopback);
     }
     if source.is_unspecified() {
-        return match message {
-            Some(Message { kind: kind::NEIGHBOUR_SOLICITATION | kind::MLD_QUERY, .. }) => Ok(()),
-            _ if reports_listeners(message) => Ok(()),
+        return match message.kind {
+            kind::NEIGHBOUR_SOLICITATION | kind::MLD_QUERY | kind::MLD_REPORT | kind::MLD_DONE | kind::MLD2_REPORT => {
+                Ok(())
+            }
             _ => Err(Reason::SourceUnspecified),
         };
     }
@@ -80,15 +71,16 @@ fn destination(to: &Address) -> Check {
 
 /// `::` as the source of what a node sends before it has an address.
 #[inline(always)]
-fn speaks_without_address(source: &Address, message: Option<Message>) -> bool {
+fn speaks_without_address(source: &Address, message: Message) -> bool {
     source.is_unspecified()
-        && (reports_listeners(message)
-            || matches!(message, Some(Message { kind: kind::NEIGHBOUR_SOLICITATION | kind::ROUTER_SOLICITATION, .. })))
-}
-
-#[inline(always)]
-fn reports_listeners(message: Option<Message>) -> bool {
-    matches!(message, Some(Message { kind: kind::MLD_REPORT | kind::MLD_DONE | kind::MLD2_REPORT, .. }))
+        && matches!(
+            message.kind,
+            kind::NEIGHBOUR_SOLICITATION
+                | kind::ROUTER_SOLICITATION
+                | kind::MLD_REPORT
+                | kind::MLD_DONE
+                | kind::MLD2_REPORT
+        )
 }
 
 #[inline(always)]

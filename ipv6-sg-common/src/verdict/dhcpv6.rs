@@ -9,10 +9,10 @@ const CLIENT_PORT: u16 = 546;
 const SERVER_PORT: u16 = 547;
 const UDP_HEADER: usize = 8;
 
-/// Solicit, Request, Confirm, Renew, Rebind, Release, Decline, Information-request.
-const CLIENT_MESSAGES: [u8; 8] = [1, 3, 4, 5, 6, 8, 9, 11];
-/// Advertise, Reply, Reconfigure.
-const SERVER_MESSAGES: [u8; 3] = [2, 7, 10];
+/// One bit for each message type: Solicit, Request, Confirm, Renew, Rebind, Release, Decline, Information-request.
+const CLIENT_MESSAGES: u64 = 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 9 | 1 << 11;
+/// One bit for each message type: Advertise, Reply, Reconfigure.
+const SERVER_MESSAGES: u64 = 1 << 2 | 1 << 7 | 1 << 10;
 
 /// Whether the datagram is a client's message; `false` when it is no DHCPv6 at all.
 ///
@@ -32,7 +32,7 @@ pub(super) fn from_vm<F: Frame>(packet: &Packet<'_, F>) -> Check<bool> {
     {
         return Err(Reason::Dhcpv6NotClient);
     }
-    message_is_one_of(packet, &CLIENT_MESSAGES)?;
+    message_is_one_of(packet, CLIENT_MESSAGES)?;
     Ok(true)
 }
 
@@ -49,21 +49,22 @@ pub(super) fn to_vm<F: Frame>(port: &Port, packet: &Packet<'_, F>) -> Check<bool
     if from != SERVER_PORT || !packet.ip.source.is_link_local() || !packet.ip.destination.is(&port.link_local) {
         return Err(Reason::Dhcpv6NotServer);
     }
-    message_is_one_of(packet, &SERVER_MESSAGES)?;
+    message_is_one_of(packet, SERVER_MESSAGES)?;
     Ok(true)
 }
 
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the fields are cut out of the word")]
 fn ports<F: Frame>(packet: &Packet<'_, F>) -> Check<(u16, u16)> {
     let Some([word]) = packet.frame.words::<1>(packet.headers.upper) else {
         return Err(Reason::UpperTruncated);
     };
-    let [a, b, c, d, ..] = word.to_ne_bytes();
-    Ok((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+    let word = u64::from_be(word);
+    Ok(((word >> 48) as u16, (word >> 32) as u16))
 }
 
 #[inline(always)]
-fn message_is_one_of<F: Frame>(packet: &Packet<'_, F>, allowed: &[u8]) -> Check {
+fn message_is_one_of<F: Frame>(packet: &Packet<'_, F>, allowed: u64) -> Check {
     if packet.headers.upper_length() <= UDP_HEADER {
         return Err(packet.headers.truncated(Reason::UpperTruncated));
     }
@@ -71,10 +72,6 @@ fn message_is_one_of<F: Frame>(packet: &Packet<'_, F>, allowed: &[u8]) -> Check 
     let Some([word]) = packet.frame.words::<1>(packet.headers.upper + 1) else {
         return Err(Reason::UpperTruncated);
     };
-    let [.., kind] = word.to_ne_bytes();
-    let mut known = false;
-    for &message in allowed {
-        known |= message == kind;
-    }
-    if known { Ok(()) } else { Err(Reason::Dhcpv6Type) }
+    let kind = u64::from_be(word) & 0xff;
+    if kind < 64 && allowed >> kind & 1 == 1 { Ok(()) } else { Err(Reason::Dhcpv6Type) }
 }

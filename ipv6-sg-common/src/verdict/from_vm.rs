@@ -4,7 +4,7 @@ use super::addresses::owns;
 use super::{Check, Packet, Reason, Tables, dhcpv6, discovery, icmpv6};
 use crate::abi::Port;
 use crate::address::Address;
-use crate::packet::icmpv6::{Message, kind, nd_target};
+use crate::packet::icmpv6::{Message, kind};
 use crate::packet::{Frame, protocol};
 
 /// The verdict on a packet whose addresses may stand.
@@ -12,10 +12,10 @@ use crate::packet::{Frame, protocol};
 pub(super) fn check<F: Frame, T: Tables>(
     port: &Port,
     packet: &Packet<'_, F>,
-    message: Option<Message>,
+    message: Message,
     tables: &T,
 ) -> Check<Reason> {
-    if let Some(message) = message {
+    if packet.headers.protocol == protocol::ICMPV6 {
         return icmp(port, packet, message, tables);
     }
     if packet.headers.protocol == protocol::UDP && dhcpv6::from_vm(packet)? {
@@ -38,43 +38,34 @@ fn icmp<F: Frame, T: Tables>(port: &Port, packet: &Packet<'_, F>, message: Messa
         kind::ECHO_REQUEST | kind::ECHO_REPLY => Ok(icmpv6::echo(port, packet)),
         kind::MLD_QUERY => Err(Reason::MldQueryFromVm),
         kind::MLD_REPORT | kind::MLD_DONE | kind::MLD2_REPORT => icmpv6::listener(packet),
-        kind::ROUTER_SOLICITATION => router_solicitation(port, packet, message),
         kind::ROUTER_ADVERTISEMENT => Err(Reason::RaFromVm),
-        kind::NEIGHBOUR_SOLICITATION => neighbour_solicitation(port, packet, message, tables),
-        kind::NEIGHBOUR_ADVERTISEMENT => {
-            discovery::sound(packet, message)?;
-            let target = nd_target(packet.frame, packet.headers.upper).ok_or(Reason::UpperTruncated)?;
-            if !owns(port, &target, tables) {
-                return Err(Reason::NaForeign);
-            }
-            discovery::own_options(port, packet, message)?;
-            Ok(Reason::NeighbourAdvertisement)
-        }
         kind::REDIRECT => Err(Reason::RedirectFromVm),
+        kind::ROUTER_SOLICITATION | kind::NEIGHBOUR_SOLICITATION | kind::NEIGHBOUR_ADVERTISEMENT => {
+            discovery::sound(packet, message)?;
+            let reason = match message.kind {
+                kind::ROUTER_SOLICITATION => router_solicitation(packet)?,
+                kind::NEIGHBOUR_SOLICITATION => neighbour_solicitation(port, packet, tables)?,
+                _ => neighbour_advertisement(port, packet, tables)?,
+            };
+            discovery::own_options(port, packet, message)?;
+            Ok(reason)
+        }
         other => Err(icmpv6::other(other)),
     }
 }
 
 #[inline(always)]
-fn router_solicitation<F: Frame>(port: &Port, packet: &Packet<'_, F>, message: Message) -> Check<Reason> {
-    discovery::sound(packet, message)?;
+fn router_solicitation<F: Frame>(packet: &Packet<'_, F>) -> Check<Reason> {
     let to = &packet.ip.destination;
     if !to.is_link_local() && !to.is(&Address::ALL_ROUTERS) {
         return Err(Reason::RsDestination);
     }
-    discovery::own_options(port, packet, message)?;
     Ok(Reason::RouterSolicitation)
 }
 
 #[inline(always)]
-fn neighbour_solicitation<F: Frame, T: Tables>(
-    port: &Port,
-    packet: &Packet<'_, F>,
-    message: Message,
-    tables: &T,
-) -> Check<Reason> {
-    discovery::sound(packet, message)?;
-    let target = nd_target(packet.frame, packet.headers.upper).ok_or(Reason::UpperTruncated)?;
+fn neighbour_solicitation<F: Frame, T: Tables>(port: &Port, packet: &Packet<'_, F>, tables: &T) -> Check<Reason> {
+    let target = discovery::target(packet)?;
     if target.is_multicast() {
         return Err(Reason::NsTargetMulticast);
     }
@@ -86,6 +77,13 @@ fn neighbour_solicitation<F: Frame, T: Tables>(
             return Err(Reason::DadDestination);
         }
     }
-    discovery::own_options(port, packet, message)?;
     Ok(Reason::NeighbourSolicitation)
+}
+
+#[inline(always)]
+fn neighbour_advertisement<F: Frame, T: Tables>(port: &Port, packet: &Packet<'_, F>, tables: &T) -> Check<Reason> {
+    if !owns(port, &discovery::target(packet)?, tables) {
+        return Err(Reason::NaForeign);
+    }
+    Ok(Reason::NeighbourAdvertisement)
 }

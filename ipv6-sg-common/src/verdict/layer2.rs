@@ -2,27 +2,31 @@
 
 use super::{Check, Reason};
 use crate::abi::{Direction, Port, PortFlags};
-use crate::mac::Mac;
 use crate::packet::{Frame, ethertype};
+
+/// The group bit of a MAC as a number.
+const GROUP: u64 = 1 << 40;
 
 /// Passes on IPv6; everything else is decided here.
 #[inline(always)]
 pub(super) fn check<F: Frame>(direction: Direction, port: &Port, frame: &F) -> Check {
     // The last 8 bytes of the Ethernet header: source MAC and type.
-    let Some([source_and_type]) = frame.words::<1>(6) else {
+    let Some([source_and_type]) = frame.head::<1>(6) else {
         return Err(Reason::FrameTruncated);
     };
+    let source_and_type = u64::from_be(source_and_type);
     match direction {
         Direction::FromVm => {
-            if !port.mac.starts(source_and_type) {
+            if source_and_type >> 16 != port.mac_number() {
                 return Err(Reason::MacSpoofed);
             }
         }
         Direction::ToVm => {
-            let Some([destination]) = frame.words::<1>(0) else {
+            let Some([destination]) = frame.head::<1>(0) else {
                 return Err(Reason::FrameTruncated);
             };
-            if !port.mac.starts(destination) && !Mac::from_word(destination).is_multicast() {
+            let destination = u64::from_be(destination) >> 16;
+            if destination != port.mac_number() && destination & GROUP == 0 {
                 return Err(Reason::NotForThisMac);
             }
         }
@@ -30,12 +34,11 @@ pub(super) fn check<F: Frame>(direction: Direction, port: &Port, frame: &F) -> C
     if frame.tagged_beside() {
         return Err(Reason::VlanTagged);
     }
-    let [.., high, low] = source_and_type.to_ne_bytes();
-    let kind = u16::from_be_bytes([high, low]);
-    let ipv4 = port.flags.has(PortFlags::IPV4_DROP);
-    match kind {
+    let ipv4_off = port.flags.has(PortFlags::IPV4_DROP);
+    #[expect(clippy::cast_possible_truncation, reason = "the type is the last 16 bits")]
+    match source_and_type as u16 {
         ethertype::IPV6 => Ok(()),
-        ethertype::IPV4 | ethertype::ARP if ipv4 => Err(Reason::Ipv4Disabled),
+        ethertype::IPV4 | ethertype::ARP if ipv4_off => Err(Reason::Ipv4Disabled),
         ethertype::IPV4 => Err(Reason::Ipv4),
         ethertype::ARP => Err(Reason::Arp),
         ethertype::VLAN | ethertype::SERVICE_VLAN | ethertype::OLD_VLAN => Err(Reason::VlanTagged),

@@ -16,7 +16,8 @@ pub use reason::{Action, PerReason, Reason, Step};
 
 use crate::abi::{Direction, FragmentKey, Port, PortFlags};
 use crate::address::Address;
-use crate::packet::{ETHERNET_HEADER, Fragment, Frame, Headers, Ipv6Header, icmpv6 as message, protocol, walk};
+use crate::packet::icmpv6::{HEADER as ICMPV6_HEADER, Message, nd_fixed_part};
+use crate::packet::{FragmentKind, Frame, Headers, IPV6_PAYLOAD, Ipv6Header, protocol, walk};
 
 /// What the verdict on a port's packets looks up.
 pub trait Tables {
@@ -67,11 +68,12 @@ fn decide<F: Frame, T: Tables>(direction: Direction, port: &Port, frame: &F, tab
         Direction::FromVm => addresses::from_vm(port, &packet, message, tables)?,
         Direction::ToVm => addresses::to_vm(port, &packet, message, tables)?,
     }
-    let key = |identification| FragmentKey::new(packet.ip.source, packet.ip.destination, identification, direction);
-    if let Fragment::Later { identification, offset } = packet.headers.fragment {
-        return match tables.first_fragment(&key(identification)) {
+    let fragment = packet.headers.fragment;
+    let key = FragmentKey::new(packet.ip.source, packet.ip.destination, fragment.identification, direction);
+    if fragment.kind == FragmentKind::Later {
+        return match tables.first_fragment(&key) {
             None => Err(Reason::FragmentUnknown),
-            Some(end) if offset < end => Err(Reason::FragmentOverlap),
+            Some(end) if fragment.position < end => Err(Reason::FragmentOverlap),
             Some(_) => Ok(Reason::Fragment),
         };
     }
@@ -79,15 +81,15 @@ fn decide<F: Frame, T: Tables>(direction: Direction, port: &Port, frame: &F, tab
         Direction::FromVm => from_vm::check(port, &packet, message, tables)?,
         Direction::ToVm => to_vm::check(port, &packet, message, tables)?,
     };
-    if let Fragment::First { identification, end } = packet.headers.fragment {
-        tables.remember_fragment(&key(identification), end);
+    if fragment.kind == FragmentKind::First {
+        tables.remember_fragment(&key, fragment.position);
     }
     Ok(reason)
 }
 
 #[inline(always)]
 fn ipv6_header<F: Frame>(frame: &F) -> Check<Ipv6Header> {
-    let Some(ip) = Ipv6Header::read(frame, ETHERNET_HEADER) else {
+    let Some(ip) = Ipv6Header::of(frame) else {
         return Err(Reason::Ipv6Truncated);
     };
     if ip.version != 6 {
@@ -96,23 +98,24 @@ fn ipv6_header<F: Frame>(frame: &F) -> Check<Ipv6Header> {
     if ip.payload_length == 0 && ip.next_header != protocol::NONE {
         return Err(Reason::Ipv6Jumbogram);
     }
-    if crate::packet::IPV6_PAYLOAD + usize::from(ip.payload_length) > frame.length() {
+    if IPV6_PAYLOAD + usize::from(ip.payload_length) > frame.length() {
         return Err(Reason::Ipv6PayloadLength);
     }
     Ok(ip)
 }
 
 impl<F: Frame> Packet<'_, F> {
-    /// Checks that the upper-layer header is whole; returns type and code when it is ICMPv6.
+    /// Checks that the upper-layer header is whole; returns type and code, which are
+    /// [`Message::NONE`] when it is not ICMPv6 or a later fragment.
     #[inline(always)]
-    fn upper_header(&self) -> Check<Option<message::Message>> {
-        if let Fragment::Later { .. } = self.headers.fragment {
-            return Ok(None);
+    fn upper_header(&self) -> Check<Message> {
+        if self.headers.fragment.kind == FragmentKind::Later {
+            return Ok(Message::NONE);
         }
         let wanted = match self.headers.protocol {
             protocol::TCP => 20,
             protocol::UDP => 8,
-            protocol::ICMPV6 => message::HEADER,
+            protocol::ICMPV6 => ICMPV6_HEADER,
             _ => 0,
         };
         let truncated = self.headers.truncated(Reason::UpperTruncated);
@@ -120,14 +123,14 @@ impl<F: Frame> Packet<'_, F> {
             return Err(truncated);
         }
         if self.headers.protocol != protocol::ICMPV6 {
-            return Ok(None);
+            return Ok(Message::NONE);
         }
-        let Some(message) = message::Message::read(self.frame, self.headers.upper) else {
+        let Some(message) = Message::read(self.frame, self.headers.upper) else {
             return Err(truncated);
         };
-        match message::nd_fixed_part(message.kind) {
+        match nd_fixed_part(message.kind) {
             Some(fixed) if self.headers.upper_length() < fixed => Err(truncated),
-            _ => Ok(Some(message)),
+            _ => Ok(message),
         }
     }
 

@@ -1,0 +1,101 @@
+//! A frame in a socket buffer.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::bindings::__sk_buff;
+use aya_ebpf::helpers::bpf_skb_load_bytes;
+use ipv6_sg_common::abi::{CAPTURE, DropEvent};
+use ipv6_sg_common::packet::Frame;
+
+use crate::direct::{Window, forget};
+use crate::report::Capture;
+
+/// A frame as tc sees it; not necessarily linear.
+pub struct Skb {
+    context: *mut __sk_buff,
+    window: Window,
+}
+
+impl Skb {
+    /// The frame of this program's context.
+    #[inline(always)]
+    pub fn new(context: *mut __sk_buff) -> Self {
+        // SAFETY: the kernel calls the program with a valid context.
+        let (start, end) = unsafe { ((*context).data, (*context).data_end) };
+        Self { context, window: Window::new(start, end) }
+    }
+
+    /// The interface the program is attached to.
+    #[inline(always)]
+    pub fn ifindex(&self) -> u32 {
+        // SAFETY: a valid context, as in `new`.
+        unsafe { (*self.context).ifindex }
+    }
+}
+
+impl Frame for Skb {
+    #[inline(always)]
+    fn length(&self) -> usize {
+        // SAFETY: a valid context, as in `new`.
+        unsafe { (*self.context).len as usize }
+    }
+
+    #[inline(always)]
+    fn tagged_beside(&self) -> bool {
+        // SAFETY: a valid context, as in `new`.
+        unsafe { (*self.context).vlan_present != 0 }
+    }
+
+    #[inline(always)]
+    fn words<const N: usize>(&self, offset: usize) -> Option<[u64; N]> {
+        let offset = self.forget(offset);
+        if offset + N * 8 > self.length() {
+            return None;
+        }
+        Some(core::array::from_fn(|i| load(self.context, offset + i * 8)))
+    }
+
+    #[inline(always)]
+    fn head<const N: usize>(&self, offset: usize) -> Option<[u64; N]> {
+        self.window.head(offset).or_else(|| self.words(offset))
+    }
+
+    #[inline(always)]
+    fn forget(&self, value: usize) -> usize {
+        forget(value, self.length())
+    }
+}
+
+/// The word at `offset`, wherever in the socket buffer it lies. A function of its own that answers in a register: to the
+/// verifier every way of reading then ends in the same state, and it follows what comes after only once.
+///
+/// The caller has compared `offset` with the frame's length, and past that nothing makes the helper fail.
+#[inline(never)]
+fn load(context: *mut __sk_buff, offset: usize) -> u64 {
+    let frame = Skb::new(context);
+    if let Some([word]) = frame.window.words(offset) {
+        return word;
+    }
+    let mut word = MaybeUninit::<u64>::uninit();
+    // SAFETY: `word` is 8 writable bytes on the stack.
+    let status = unsafe { bpf_skb_load_bytes(context.cast(), offset as u32, word.as_mut_ptr().cast(), 8) };
+    // SAFETY: on success the helper has written all of it.
+    if status == 0 { unsafe { word.assume_init() } } else { 0 }
+}
+
+impl Capture for Skb {
+    #[inline(always)]
+    fn capture(&self, event: &mut DropEvent) {
+        let length = self.length();
+        let wanted = if length < CAPTURE { length } else { CAPTURE };
+        if wanted == 0 {
+            return;
+        }
+        // SAFETY: `event.bytes` is writable and holds `CAPTURE` bytes.
+        let status =
+            unsafe { bpf_skb_load_bytes(self.context.cast(), 0, event.bytes.as_mut_ptr().cast(), wanted as u32) };
+        if status == 0 {
+            event.captured = wanted as u16;
+        }
+    }
+}
