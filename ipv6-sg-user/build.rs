@@ -15,10 +15,16 @@ const PACKAGE: &str = "ipv6-sg-ebpf";
 const SKIP: &str = "AYA_BUILD_SKIP";
 
 fn main() -> Result<()> {
-    let variable = |name: &str| env::var_os(name).map(PathBuf::from).ok_or_else(|| anyhow!("cargo did not set {name}"));
+    let variable = |name: &str| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .ok_or_else(|| anyhow!("cargo did not set {name}"))
+    };
     let object = variable("OUT_DIR")?.join(PACKAGE);
     let user = variable("CARGO_MANIFEST_DIR")?;
-    let workspace = user.parent().with_context(|| format!("{} is not inside the workspace", user.display()))?;
+    let workspace = user
+        .parent()
+        .with_context(|| format!("{} is not inside the workspace", user.display()))?;
 
     // Cargo knows nothing of the nested build, so what goes into it is named here; aya_build names `root_dir` itself.
     for input in ["Cargo.toml", "Cargo.lock", "ipv6-sg-common"] {
@@ -27,7 +33,8 @@ fn main() -> Result<()> {
     println!("cargo:rerun-if-env-changed={SKIP}");
     if env::var(SKIP).is_ok_and(|value| value == "1" || value.eq_ignore_ascii_case("true")) {
         // For documentation and editors on a machine without the compiler: `include_bytes!` is content, loading is not.
-        return fs::write(&object, []).with_context(|| format!("cannot write {}", object.display()));
+        return fs::write(&object, [])
+            .with_context(|| format!("cannot write {}", object.display()));
     }
 
     let Some(toolchain) = Toolchain::find() else {
@@ -36,14 +43,18 @@ fn main() -> Result<()> {
              rustc-web with rust-web-src, of LLVM {LLVM_MAJOR} at most. `cargo xtask setup` installs what is missing."
         )
     };
-    for (name, value) in toolchain.environment() {
+    // aya_build passes all that the nested cargo prints on as warnings: of what it compiles, nobody wants to be warned.
+    let quiet = ("CARGO_TERM_QUIET", "true".into());
+    for (name, value) in toolchain.environment().into_iter().chain([quiet]) {
         // SAFETY: a build script is a process of its own, and this one has started no thread yet.
         unsafe { env::set_var(name, value) };
     }
     let ebpf = workspace.join(PACKAGE);
     let package = Package {
         name: PACKAGE,
-        root_dir: ebpf.to_str().with_context(|| format!("{} is not UTF-8", ebpf.display()))?,
+        root_dir: ebpf
+            .to_str()
+            .with_context(|| format!("{} is not UTF-8", ebpf.display()))?,
         ..Package::default()
     };
     aya_build::build_ebpf([package], aya_build::Toolchain::Custom(toolchain.name()))
