@@ -1,6 +1,6 @@
 //! `cargo xtask lint`: formatting, and clippy with warnings denied on both sides of the kernel boundary.
 
-use std::process::Command;
+use std::{env, process::Command};
 
 use anyhow::{Context as _, Result};
 
@@ -37,7 +37,8 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Clippy on the kernel program as aya_build compiles it: for the host the crate is an empty `main`.
+/// Clippy on the kernel program for its real target (for the host it is an empty `main`), with the flags and in the
+/// folder of the build script's aya_build, so that what both compile is compiled once.
 fn kernel_clippy(toolchain: Toolchain) -> Command {
     let mut cargo = if toolchain::has_rustup() {
         let mut rustup = Command::new("rustup");
@@ -46,30 +47,22 @@ fn kernel_clippy(toolchain: Toolchain) -> Command {
     } else {
         Command::new("cargo")
     };
-    let target = if cfg!(target_endian = "big") {
-        "bpfeb-unknown-none"
+    let endian = if cfg!(target_endian = "big") {
+        "eb"
     } else {
-        "bpfel-unknown-none"
+        "el"
     };
+    let flags = format!(
+        "--cfg=bpf_target_arch=\"{}\"\u{1f}-Cdebuginfo=2\u{1f}-Clink-arg=--btf",
+        env::consts::ARCH
+    );
     cargo
-        .args([
-            "clippy",
-            "--package",
-            "ipv6-sg-ebpf",
-            "--bins",
-            "--release",
-            "--target",
-            target,
-        ])
-        .args(["-Z", "build-std=core", "--target-dir", "target/lint-ebpf"])
+        .args(["clippy", "--package", "ipv6-sg-ebpf", "--bins", "--release"])
+        .args(["-Z", "build-std=core", "--target"])
+        .arg(format!("bpf{endian}-unknown-none"))
+        .args(["--target-dir", "target/ebpf/aya-build/target/ipv6-sg-ebpf"])
         .current_dir(sh::workspace())
         .envs(toolchain.environment())
-        .env(
-            "RUSTFLAGS",
-            format!("--cfg=bpf_target_arch=\"{}\"", std::env::consts::ARCH),
-        )
-        // Set by the cargo that runs this program, and meant for its own toolchain.
-        .env_remove("RUSTUP_TOOLCHAIN")
-        .env_remove("CARGO");
+        .env("CARGO_ENCODED_RUSTFLAGS", flags);
     cargo
 }
