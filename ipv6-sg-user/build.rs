@@ -66,6 +66,9 @@ fn main() -> Result<()> {
         // SAFETY: a build script is a process of its own, and this one has started no thread yet.
         unsafe { env::set_var(name, value) };
     }
+    // Meant for this script alone; aya-ebpf would be compiled anew for every caller that has it or has it not.
+    // SAFETY: as above.
+    unsafe { env::remove_var("HOST") };
     let ebpf = workspace.join(PACKAGE);
     let package = Package {
         name: PACKAGE,
