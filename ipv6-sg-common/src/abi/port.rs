@@ -1,0 +1,75 @@
+//! A port: one VM NIC's host-side interface, as the packet path needs it.
+
+use crate::address::Address;
+use crate::eui64;
+use crate::mac::Mac;
+
+/// How many SLAAC addresses a port holds inline; further ones go into the source map, at the price of a lookup.
+pub const SLAAC_SLOTS: usize = 3;
+
+/// What is special about a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(transparent)]
+pub struct PortFlags(pub u16);
+
+impl PortFlags {
+    /// Drop everything, IPv4 included: the port's state has not arrived.
+    pub const QUARANTINED: Self = Self(1 << 0);
+    /// Drop IPv4 and ARP.
+    pub const IPV4_DROP: Self = Self(1 << 1);
+    /// Echo beyond the link is judged like other traffic, not always passed.
+    pub const ECHO_RULES: Self = Self(1 << 2);
+    /// The source map has entries for this port; without it the lookup is saved.
+    pub const HAS_SOURCES: Self = Self(1 << 3);
+    /// The router map lists this port's routers; without it any router is believed, and no Redirect.
+    pub const HAS_ROUTERS: Self = Self(1 << 4);
+
+    /// Every flag and its name.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::QUARANTINED, "quarantined"),
+        (Self::IPV4_DROP, "ipv4_drop"),
+        (Self::ECHO_RULES, "echo_rules"),
+        (Self::HAS_SOURCES, "has_sources"),
+        (Self::HAS_ROUTERS, "has_routers"),
+    ];
+
+    /// Whether `flag` is set.
+    #[inline(always)]
+    pub const fn has(self, flag: Self) -> bool {
+        self.0 & flag.0 != 0
+    }
+
+    /// These flags and `flag`, if `condition` holds.
+    #[must_use]
+    pub const fn with(self, flag: Self, condition: bool) -> Self {
+        if condition { Self(self.0 | flag.0) } else { self }
+    }
+}
+
+/// A port. Its source set is [`Self::link_local`], [`Self::slaac`] and, with [`PortFlags::HAS_SOURCES`], the port's
+/// entries in the source map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct Port {
+    /// The VM's MAC.
+    pub mac: Mac,
+    /// What is special about it.
+    pub flags: PortFlags,
+    /// `fe80::/64` with the MAC's EUI-64.
+    pub link_local: Address,
+    /// One address for each announced /64. Unused slots repeat the link-local address, so that a comparison with any
+    /// slot is always a comparison with an address of the port.
+    pub slaac: [Address; SLAAC_SLOTS],
+}
+
+const _: () = assert!(size_of::<Port>() == 8 + 16 * (1 + SLAAC_SLOTS) && align_of::<Port>() == 8);
+
+impl Port {
+    /// A port with the addresses that follow from its MAC alone.
+    pub const fn new(mac: Mac, flags: PortFlags) -> Self {
+        let link_local = eui64::link_local(mac);
+        Self { mac, flags, link_local, slaac: [link_local; SLAAC_SLOTS] }
+    }
+}

@@ -1,0 +1,91 @@
+//! What a VM may send: ND, MLD, ICMPv6, DHCPv6 and link-local rules.
+
+use super::addresses::owns;
+use super::{Check, Packet, Reason, Tables, dhcpv6, discovery, icmpv6};
+use crate::abi::Port;
+use crate::address::Address;
+use crate::packet::icmpv6::{Message, kind, nd_target};
+use crate::packet::{Frame, protocol};
+
+/// The verdict on a packet whose addresses may stand.
+#[inline(always)]
+pub(super) fn check<F: Frame, T: Tables>(
+    port: &Port,
+    packet: &Packet<'_, F>,
+    message: Option<Message>,
+    tables: &T,
+) -> Check<Reason> {
+    if let Some(message) = message {
+        return icmp(port, packet, message, tables);
+    }
+    if packet.headers.protocol == protocol::UDP && dhcpv6::from_vm(packet)? {
+        return Ok(Reason::Dhcpv6);
+    }
+    if packet.stays_on_link() { Err(Reason::LinkLocalTraffic) } else { Ok(Reason::Traffic) }
+}
+
+#[inline(always)]
+fn icmp<F: Frame, T: Tables>(port: &Port, packet: &Packet<'_, F>, message: Message, tables: &T) -> Check<Reason> {
+    match message.kind {
+        kind::DESTINATION_UNREACHABLE..=kind::PARAMETER_PROBLEM => {
+            let quoted = icmpv6::quoted(packet)?;
+            if quoted.destination.is_multicast() || owns(port, &quoted.destination, tables) {
+                Ok(Reason::IcmpError)
+            } else {
+                Err(Reason::ErrorForeign)
+            }
+        }
+        kind::ECHO_REQUEST | kind::ECHO_REPLY => Ok(icmpv6::echo(port, packet)),
+        kind::MLD_QUERY => Err(Reason::MldQueryFromVm),
+        kind::MLD_REPORT | kind::MLD_DONE | kind::MLD2_REPORT => icmpv6::listener(packet),
+        kind::ROUTER_SOLICITATION => router_solicitation(port, packet, message),
+        kind::ROUTER_ADVERTISEMENT => Err(Reason::RaFromVm),
+        kind::NEIGHBOUR_SOLICITATION => neighbour_solicitation(port, packet, message, tables),
+        kind::NEIGHBOUR_ADVERTISEMENT => {
+            discovery::sound(packet, message)?;
+            let target = nd_target(packet.frame, packet.headers.upper).ok_or(Reason::UpperTruncated)?;
+            if !owns(port, &target, tables) {
+                return Err(Reason::NaForeign);
+            }
+            discovery::own_options(port, packet, message)?;
+            Ok(Reason::NeighbourAdvertisement)
+        }
+        kind::REDIRECT => Err(Reason::RedirectFromVm),
+        other => Err(icmpv6::other(other)),
+    }
+}
+
+#[inline(always)]
+fn router_solicitation<F: Frame>(port: &Port, packet: &Packet<'_, F>, message: Message) -> Check<Reason> {
+    discovery::sound(packet, message)?;
+    let to = &packet.ip.destination;
+    if !to.is_link_local() && !to.is(&Address::ALL_ROUTERS) {
+        return Err(Reason::RsDestination);
+    }
+    discovery::own_options(port, packet, message)?;
+    Ok(Reason::RouterSolicitation)
+}
+
+#[inline(always)]
+fn neighbour_solicitation<F: Frame, T: Tables>(
+    port: &Port,
+    packet: &Packet<'_, F>,
+    message: Message,
+    tables: &T,
+) -> Check<Reason> {
+    discovery::sound(packet, message)?;
+    let target = nd_target(packet.frame, packet.headers.upper).ok_or(Reason::UpperTruncated)?;
+    if target.is_multicast() {
+        return Err(Reason::NsTargetMulticast);
+    }
+    if packet.ip.source.is_unspecified() {
+        if !owns(port, &target, tables) {
+            return Err(Reason::DadForeign);
+        }
+        if !packet.ip.destination.is(&target.solicited_node()) {
+            return Err(Reason::DadDestination);
+        }
+    }
+    discovery::own_options(port, packet, message)?;
+    Ok(Reason::NeighbourSolicitation)
+}

@@ -1,0 +1,142 @@
+//! What may cross a port, and why not: the policy, compiled for the kernel and for the host alike.
+//!
+//! [`judge`] takes one frame through the steps in the order of [`Step`]; the first that objects drops it. Nothing here
+//! knows maps: what must be looked up is asked of [`Tables`].
+
+mod addresses;
+mod dhcpv6;
+mod discovery;
+mod from_vm;
+mod icmpv6;
+mod layer2;
+mod reason;
+mod to_vm;
+
+pub use reason::{Action, PerReason, Reason, Step};
+
+use crate::abi::{Direction, FragmentKey, Port, PortFlags};
+use crate::address::Address;
+use crate::packet::{ETHERNET_HEADER, Fragment, Frame, Headers, Ipv6Header, icmpv6 as message, protocol, walk};
+
+/// What the verdict on a port's packets looks up.
+pub trait Tables {
+    /// Whether `address` is one of the port's further addresses or in a prefix delegated to it. Asked only when the
+    /// port has [`PortFlags::HAS_SOURCES`].
+    fn source(&self, address: &Address) -> bool;
+
+    /// Whether the port's network lists `address` as a router. Asked only when the port has
+    /// [`PortFlags::HAS_ROUTERS`].
+    fn router(&self, address: &Address) -> bool;
+
+    /// Remembers that the first fragment of a packet passed and ends at `end`.
+    fn remember_fragment(&self, key: &FragmentKey, end: u32);
+
+    /// Where the first fragment of this packet ended, if it passed and is not forgotten.
+    fn first_fragment(&self, key: &FragmentKey) -> Option<u32>;
+}
+
+/// An IPv6 packet whose header chain is sound.
+struct Packet<'a, F> {
+    frame: &'a F,
+    ip: Ipv6Header,
+    headers: Headers,
+}
+
+/// A check that lets the packet go on to the next one, or ends with the reason that decides it.
+type Check<T = ()> = Result<T, Reason>;
+
+/// The verdict on `frame`, which crosses `port` in `direction`.
+#[inline(always)]
+pub fn judge<F: Frame, T: Tables>(direction: Direction, port: &Port, frame: &F, tables: &T) -> Reason {
+    match decide(direction, port, frame, tables) {
+        Ok(reason) | Err(reason) => reason,
+    }
+}
+
+#[inline(always)]
+fn decide<F: Frame, T: Tables>(direction: Direction, port: &Port, frame: &F, tables: &T) -> Check<Reason> {
+    if port.flags.has(PortFlags::QUARANTINED) {
+        return Err(Reason::Quarantined);
+    }
+    layer2::check(direction, port, frame)?;
+    let ip = ipv6_header(frame)?;
+    let headers = walk(frame, &ip)?;
+    let packet = Packet { frame, ip, headers };
+    let message = packet.upper_header()?;
+    match direction {
+        Direction::FromVm => addresses::from_vm(port, &packet, message, tables)?,
+        Direction::ToVm => addresses::to_vm(port, &packet, message, tables)?,
+    }
+    let key = |identification| FragmentKey::new(packet.ip.source, packet.ip.destination, identification, direction);
+    if let Fragment::Later { identification, offset } = packet.headers.fragment {
+        return match tables.first_fragment(&key(identification)) {
+            None => Err(Reason::FragmentUnknown),
+            Some(end) if offset < end => Err(Reason::FragmentOverlap),
+            Some(_) => Ok(Reason::Fragment),
+        };
+    }
+    let reason = match direction {
+        Direction::FromVm => from_vm::check(port, &packet, message, tables)?,
+        Direction::ToVm => to_vm::check(port, &packet, message, tables)?,
+    };
+    if let Fragment::First { identification, end } = packet.headers.fragment {
+        tables.remember_fragment(&key(identification), end);
+    }
+    Ok(reason)
+}
+
+#[inline(always)]
+fn ipv6_header<F: Frame>(frame: &F) -> Check<Ipv6Header> {
+    let Some(ip) = Ipv6Header::read(frame, ETHERNET_HEADER) else {
+        return Err(Reason::Ipv6Truncated);
+    };
+    if ip.version != 6 {
+        return Err(Reason::Ipv6Version);
+    }
+    if ip.payload_length == 0 && ip.next_header != protocol::NONE {
+        return Err(Reason::Ipv6Jumbogram);
+    }
+    if crate::packet::IPV6_PAYLOAD + usize::from(ip.payload_length) > frame.length() {
+        return Err(Reason::Ipv6PayloadLength);
+    }
+    Ok(ip)
+}
+
+impl<F: Frame> Packet<'_, F> {
+    /// Checks that the upper-layer header is whole; returns type and code when it is ICMPv6.
+    #[inline(always)]
+    fn upper_header(&self) -> Check<Option<message::Message>> {
+        if let Fragment::Later { .. } = self.headers.fragment {
+            return Ok(None);
+        }
+        let wanted = match self.headers.protocol {
+            protocol::TCP => 20,
+            protocol::UDP => 8,
+            protocol::ICMPV6 => message::HEADER,
+            _ => 0,
+        };
+        let truncated = self.headers.truncated(Reason::UpperTruncated);
+        if self.headers.upper_length() < wanted {
+            return Err(truncated);
+        }
+        if self.headers.protocol != protocol::ICMPV6 {
+            return Ok(None);
+        }
+        let Some(message) = message::Message::read(self.frame, self.headers.upper) else {
+            return Err(truncated);
+        };
+        match message::nd_fixed_part(message.kind) {
+            Some(fixed) if self.headers.upper_length() < fixed => Err(truncated),
+            _ => Ok(Some(message)),
+        }
+    }
+
+    /// Whether only neighbour discovery and its kin may travel so: a link-local end, or a group on this link.
+    #[inline(always)]
+    fn stays_on_link(&self) -> bool {
+        let destination = &self.ip.destination;
+        self.ip.source.is_link_local()
+            || destination.is_link_local()
+            || (destination.is_multicast() && destination.multicast_scope() == crate::address::MulticastScope::Link)
+    }
+}
