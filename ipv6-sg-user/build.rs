@@ -19,17 +19,11 @@ const PACKAGE: &str = "ipv6-sg-ebpf";
 const SKIP: &str = "AYA_BUILD_SKIP";
 
 fn main() -> Result<()> {
-    let variable = |name: &str| {
-        env::var_os(name)
-            .map(PathBuf::from)
-            .ok_or_else(|| anyhow!("cargo did not set {name}"))
-    };
+    let variable = |name: &str| env::var_os(name).map(PathBuf::from).ok_or_else(|| anyhow!("cargo did not set {name}"));
     let out = variable("OUT_DIR")?;
     let object = out.join(PACKAGE);
     let user = variable("CARGO_MANIFEST_DIR")?;
-    let workspace = user
-        .parent()
-        .with_context(|| format!("{} is not inside the workspace", user.display()))?;
+    let workspace = user.parent().with_context(|| format!("{} is not inside the workspace", user.display()))?;
 
     // Cargo knows nothing of the nested build, so what goes into it is named here; aya_build names `root_dir` itself.
     for input in ["Cargo.toml", "Cargo.lock", "ipv6-sg-common"] {
@@ -37,9 +31,8 @@ fn main() -> Result<()> {
     }
     println!("cargo:rerun-if-env-changed={SKIP}");
     if env::var(SKIP).is_ok_and(|value| value == "1" || value.eq_ignore_ascii_case("true")) {
-        // For documentation and editors on a machine without the compiler: `include_bytes!` is content, loading is not.
-        return fs::write(&object, [])
-            .with_context(|| format!("cannot write {}", object.display()));
+        // User space still compiles, for documentation and editors where there is no such compiler; it loads nothing.
+        return fs::write(&object, []).with_context(|| format!("cannot write {}", object.display()));
     }
 
     let Some(toolchain) = Toolchain::find() else {
@@ -54,8 +47,7 @@ fn main() -> Result<()> {
     fs::create_dir_all(&shared).with_context(|| format!("cannot make {}", shared.display()))?;
     let lock = shared.join("lock");
     let lock = File::create(&lock).with_context(|| format!("cannot make {}", lock.display()))?;
-    lock.lock()
-        .context("cannot lock the shared build of the kernel program")?;
+    lock.lock().context("cannot lock the shared build of the kernel program")?;
 
     let build = [
         ("OUT_DIR", shared.clone().into_os_string()),
@@ -72,15 +64,12 @@ fn main() -> Result<()> {
     let ebpf = workspace.join(PACKAGE);
     let package = Package {
         name: PACKAGE,
-        root_dir: ebpf
-            .to_str()
-            .with_context(|| format!("{} is not UTF-8", ebpf.display()))?,
+        root_dir: ebpf.to_str().with_context(|| format!("{} is not UTF-8", ebpf.display()))?,
         ..Package::default()
     };
     aya_build::build_ebpf([package], aya_build::Toolchain::Custom(toolchain.name()))
         .context("the kernel program did not build; a missing compiler or linker `cargo xtask setup` installs")?;
     let built = shared.join(PACKAGE);
-    fs::copy(&built, &object)
-        .with_context(|| format!("cannot copy {} to {}", built.display(), object.display()))?;
+    fs::copy(&built, &object).with_context(|| format!("cannot copy {} to {}", built.display(), object.display()))?;
     Ok(())
 }

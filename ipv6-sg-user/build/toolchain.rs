@@ -36,9 +36,7 @@ impl Toolchain {
             rustup
         };
         let debian = || Command::new(Path::new(DEBIAN).join("bin/rustc"));
-        usable(nightly)
-            .then_some(Self::Nightly)
-            .or_else(|| usable(debian).then_some(Self::Debian))
+        usable(nightly).then_some(Self::Nightly).or_else(|| usable(debian).then_some(Self::Debian))
     }
 
     /// What `rustup run` knows it by; a path is as good as a name, and needs no `rustup toolchain link`.
@@ -68,10 +66,7 @@ pub(crate) fn path(first: Option<PathBuf>) -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
     let cargo = env::var_os("CARGO_HOME").map(PathBuf::from);
     let cargo = cargo.or_else(|| Some(env::home_dir()?.join(".cargo")));
-    let folders = first
-        .into_iter()
-        .chain(env::split_paths(&path))
-        .chain(cargo.map(|home| home.join("bin")));
+    let folders = first.into_iter().chain(env::split_paths(&path)).chain(cargo.map(|home| home.join("bin")));
     // Only a colon inside a folder's name fails to join; then PATH stays as it is.
     env::join_paths(folders).unwrap_or(path)
 }
@@ -83,19 +78,10 @@ pub(crate) fn has_rustup() -> bool {
 
 /// Whether the rustc that `command` starts has its sources, and writes bitcode that bpf-linker reads.
 fn usable(command: impl Fn() -> Command) -> bool {
-    let sources = output(command().args(["--print", "sysroot"])).is_some_and(|root| {
-        Path::new(root.trim())
-            .join("lib/rustlib/src/rust/library/core/Cargo.toml")
-            .exists()
-    });
+    let sources = output(command().args(["--print", "sysroot"]))
+        .is_some_and(|root| Path::new(root.trim()).join("lib/rustlib/src/rust/library/core/Cargo.toml").exists());
     let llvm = output(command().arg("-vV")).and_then(|text| {
-        text.lines().find_map(|line| {
-            line.strip_prefix("LLVM version: ")?
-                .split('.')
-                .next()?
-                .parse::<u32>()
-                .ok()
-        })
+        text.lines().find_map(|line| line.strip_prefix("LLVM version: ")?.split('.').next()?.parse::<u32>().ok())
     });
     sources && llvm.is_some_and(|major| major <= LLVM_MAJOR)
 }
@@ -103,7 +89,5 @@ fn usable(command: impl Fn() -> Command) -> bool {
 /// What a command that succeeds prints.
 fn output(command: &mut Command) -> Option<String> {
     let out = command.output().ok()?;
-    out.status
-        .success()
-        .then(|| String::from_utf8_lossy(&out.stdout).into_owned())
+    out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
 }

@@ -26,13 +26,7 @@ pub(crate) fn run() -> Result<()> {
     for features in ["", "diagnostics"] {
         let with = if features.is_empty() { "" } else { ", with " };
         ui::step("lint", format_args!("the kernel program{with}{features}"));
-        sh::run(kernel_clippy(toolchain).args([
-            "--features",
-            features,
-            "--",
-            "--deny",
-            "warnings",
-        ]))?;
+        sh::run(kernel_clippy(toolchain).args(["--features", features, "--", "--deny", "warnings"]))?;
     }
     Ok(())
 }
@@ -47,15 +41,8 @@ fn kernel_clippy(toolchain: Toolchain) -> Command {
     } else {
         Command::new("cargo")
     };
-    let endian = if cfg!(target_endian = "big") {
-        "eb"
-    } else {
-        "el"
-    };
-    let flags = format!(
-        "--cfg=bpf_target_arch=\"{}\"\u{1f}-Cdebuginfo=2\u{1f}-Clink-arg=--btf",
-        env::consts::ARCH
-    );
+    let endian = if cfg!(target_endian = "big") { "eb" } else { "el" };
+    let flags = format!("--cfg=bpf_target_arch=\"{}\"\u{1f}-Cdebuginfo=2\u{1f}-Clink-arg=--btf", env::consts::ARCH);
     cargo
         .args(["clippy", "--package", "ipv6-sg-ebpf", "--bins", "--release"])
         .args(["-Z", "build-std=core", "--target"])

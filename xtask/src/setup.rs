@@ -89,11 +89,7 @@ fn missing_packages(needs: &[Need]) -> Vec<Package> {
         return Vec::new();
     };
     let known = String::from_utf8_lossy(&known.stdout);
-    wanted.retain(|package| {
-        !known
-            .lines()
-            .any(|line| line == format!("{} installed", package.name))
-    });
+    wanted.retain(|package| !known.lines().any(|line| line == format!("{} installed", package.name)));
     wanted
 }
 
@@ -104,17 +100,10 @@ fn install_packages(missing: &[Package]) -> Result<bool> {
     // `--no-remove`: Debian's own rustup conflicts with its compilers, and nobody's rustup is taken away here.
     let install = ["install", "--yes", "--no-install-recommends", "--no-remove"];
     if !is_root() {
-        bail!(
-            "packages are missing; as root: apt-get update && apt-get {} {}",
-            install.join(" "),
-            names(missing)
-        );
+        bail!("packages are missing; as root: apt-get update && apt-get {} {}", install.join(" "), names(missing));
     }
     for package in missing {
-        ui::step(
-            "setup",
-            format_args!("installing {}: {}", package.name, package.why),
-        );
+        ui::step("setup", format_args!("installing {}: {}", package.name, package.why));
     }
     let remedy = "mend what it says above, then run `cargo xtask setup` again";
     let apt = |args: &[&str]| {
@@ -138,9 +127,7 @@ fn install_linker() -> Result<bool> {
     let version = format!("{major}.{minor}.{patch}");
     ui::step(
         "setup",
-        format_args!(
-            "installing bpf-linker {version}: links the kernel program; compiling it takes a minute or two"
-        ),
+        format_args!("installing bpf-linker {version}: links the kernel program; compiling it takes a minute or two"),
     );
     let mut install = sh::cargo();
     install.args(["install", "--locked", "bpf-linker", "--version", &version]);
@@ -153,15 +140,10 @@ fn install_linker() -> Result<bool> {
     }
     sh::run_quietly(
         &mut install,
-        &format!(
-            "it takes LLVM {LLVM_MAJOR} with its headers, on Debian {}",
-            names(LINKER)
-        ),
+        &format!("it takes LLVM {LLVM_MAJOR} with its headers, on Debian {}", names(LINKER)),
     )?;
     if !has_linker() {
-        bail!(
-            "bpf-linker {version} is installed, but PATH finds another before it: remove that one"
-        );
+        bail!("bpf-linker {version} is installed, but PATH finds another before it: remove that one");
     }
     Ok(true)
 }
@@ -171,19 +153,12 @@ fn has_linker() -> bool {
     let mut linker = Command::new("bpf-linker");
     linker.arg("--version").env("PATH", toolchain::path(None));
     let version = sh::output(&mut linker);
-    version
-        .as_deref()
-        .and_then(parse_version)
-        .is_some_and(|version| version >= LINKER_VERSION)
+    version.as_deref().and_then(parse_version).is_some_and(|version| version >= LINKER_VERSION)
 }
 
 /// The version in a line like `bpf-linker 0.13.0`.
 fn parse_version(text: &str) -> Option<(u32, u32, u32)> {
-    let mut parts = text
-        .split_whitespace()
-        .nth(1)?
-        .splitn(3, '.')
-        .map(|part| part.parse().ok());
+    let mut parts = text.split_whitespace().nth(1)?.splitn(3, '.').map(|part| part.parse().ok());
     Some((parts.next()??, parts.next()??, parts.next()??))
 }
 
@@ -191,29 +166,14 @@ fn mount_bpffs() -> Result<bool> {
     if statfs(BPFFS).is_ok_and(|fs| fs.filesystem_type() == BPF_FS_MAGIC) {
         return Ok(false);
     }
-    ui::step(
-        "setup",
-        format_args!("mounting a bpffs at {BPFFS}: what is pinned there outlives its process"),
-    );
-    mount(
-        Some("bpf"),
-        BPFFS,
-        Some("bpf"),
-        MsFlags::empty(),
-        None::<&str>,
-    )
-    .with_context(|| {
-        format!("cannot mount a bpffs at {BPFFS}; a container must be given CAP_SYS_ADMIN")
-    })?;
+    ui::step("setup", format_args!("mounting a bpffs at {BPFFS}: what is pinned there outlives its process"));
+    mount(Some("bpf"), BPFFS, Some("bpf"), MsFlags::empty(), None::<&str>)
+        .with_context(|| format!("cannot mount a bpffs at {BPFFS}; a container must be given CAP_SYS_ADMIN"))?;
     Ok(true)
 }
 
 fn names(packages: &[Package]) -> String {
-    packages
-        .iter()
-        .map(|package| package.name)
-        .collect::<Vec<_>>()
-        .join(" ")
+    packages.iter().map(|package| package.name).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

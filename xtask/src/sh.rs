@@ -23,9 +23,7 @@ pub(crate) fn workspace() -> &'static Path {
 
 /// Runs a command that speaks for itself.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{}`", line(command)))?;
+    let status = command.status().with_context(|| format!("cannot start `{}`", line(command)))?;
     if !status.success() {
         bail!("`{}` failed, {status}", line(command));
     }
@@ -34,10 +32,8 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 
 /// Runs a command whose output is of interest only when it fails; `remedy` says what to do then.
 pub(crate) fn run_quietly(command: &mut Command, remedy: &str) -> Result<()> {
-    let out = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start `{}`; {remedy}", line(command)))?;
+    let out =
+        command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{}`; {remedy}", line(command)))?;
     if !out.status.success() {
         anstream::eprint!("{}", String::from_utf8_lossy(&out.stdout));
         anstream::eprint!("{}", String::from_utf8_lossy(&out.stderr));
@@ -49,18 +45,11 @@ pub(crate) fn run_quietly(command: &mut Command, remedy: &str) -> Result<()> {
 /// What a command prints, when it exists and succeeds.
 pub(crate) fn output(command: &mut Command) -> Option<String> {
     let out = command.stdin(Stdio::null()).output().ok()?;
-    out.status
-        .success()
-        .then(|| String::from_utf8_lossy(&out.stdout).into_owned())
+    out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
 }
 
 /// A command as one would type it.
 fn line(command: &Command) -> String {
-    let words = [command.get_program()]
-        .into_iter()
-        .chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

@@ -26,27 +26,12 @@ const END_TO_END: &str = "ipv6-sg-tests";
 const SUITES: &[Suite] = &[
     Suite {
         name: "unit",
-        packages: &[
-            &["-p", "ipv6-sg-common", "-p", "ipv6-sg-user", "-p", "xtask"],
-            &["-p", END_TO_END, "--lib"],
-        ],
+        packages: &[&["-p", "ipv6-sg-common", "-p", "ipv6-sg-user", "-p", "xtask"], &["-p", END_TO_END, "--lib"]],
         prefixes: &[],
     },
-    Suite {
-        name: "bpf",
-        packages: &[],
-        prefixes: &["corpus_host", "corpus_bpf", "exhaustive", "differential"],
-    },
-    Suite {
-        name: "net",
-        packages: &[],
-        prefixes: &["corpus_net", "net_"],
-    },
-    Suite {
-        name: "daemon",
-        packages: &[],
-        prefixes: &["daemon_", "cli_"],
-    },
+    Suite { name: "bpf", packages: &[], prefixes: &["corpus_host", "corpus_bpf", "exhaustive", "differential"] },
+    Suite { name: "net", packages: &[], prefixes: &["corpus_net", "net_"] },
+    Suite { name: "daemon", packages: &[], prefixes: &["daemon_", "cli_"] },
 ];
 
 #[derive(Debug, clap::Args)]
@@ -66,10 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let named = args.suites.iter().any(|name| name == suite.name);
         let files = files.remove(suite.name).unwrap_or_default();
         if named && files.is_empty() && suite.packages.is_empty() {
-            bail!(
-                "no file in tests/tests begins with {}",
-                suite.prefixes.join(" or ")
-            );
+            bail!("no file in tests/tests begins with {}", suite.prefixes.join(" or "));
         }
         if named || args.suites.is_empty() {
             chosen.push((suite, files));
@@ -103,13 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn cargo_test(suite: &str, flags: &[&str], args: &Args) -> Result<()> {
     ui::step("test", suite);
-    sh::run(
-        sh::cargo()
-            .arg("test")
-            .args(flags)
-            .arg("--")
-            .args(&args.args),
-    )
+    sh::run(sh::cargo().arg("test").args(flags).arg("--").args(&args.args))
 }
 
 /// The test programs that cargo makes of a folder.
@@ -118,8 +94,7 @@ fn test_files(folder: &Path) -> Result<Vec<String>> {
     let cannot_read = || format!("cannot read {}", folder.display());
     for entry in fs::read_dir(folder).with_context(cannot_read)? {
         let path = entry.with_context(cannot_read)?.path();
-        let program =
-            path.extension().is_some_and(|rs| rs == "rs") || path.join("main.rs").exists();
+        let program = path.extension().is_some_and(|rs| rs == "rs") || path.join("main.rs").exists();
         if program && let Some(name) = path.file_stem() {
             names.push(name.to_string_lossy().into_owned());
         }
@@ -132,15 +107,9 @@ fn test_files(folder: &Path) -> Result<Vec<String>> {
 fn by_suite(names: Vec<String>) -> Result<BTreeMap<&'static str, Vec<String>>> {
     let mut suites = BTreeMap::<_, Vec<_>>::new();
     for name in names {
-        let owner = SUITES
-            .iter()
-            .find(|suite| suite.prefixes.iter().any(|prefix| name.starts_with(prefix)));
+        let owner = SUITES.iter().find(|suite| suite.prefixes.iter().any(|prefix| name.starts_with(prefix)));
         let Some(owner) = owner else {
-            let known: Vec<_> = SUITES
-                .iter()
-                .flat_map(|suite| suite.prefixes)
-                .copied()
-                .collect();
+            let known: Vec<_> = SUITES.iter().flat_map(|suite| suite.prefixes).copied().collect();
             bail!(
                 "tests/tests/{name} belongs to no suite: begin its name with one of {}, or give it a suite in xtask/src/test.rs",
                 known.join(", ")
@@ -161,8 +130,7 @@ mod tests {
 
     #[test]
     fn a_file_goes_to_the_suite_of_its_prefix() {
-        let suites = by_suite(names(&["cli_check", "corpus_bpf", "corpus_net", "net_ra"]))
-            .expect("all known");
+        let suites = by_suite(names(&["cli_check", "corpus_bpf", "corpus_net", "net_ra"])).expect("all known");
         assert_eq!(suites.get("bpf"), Some(&names(&["corpus_bpf"])));
         assert_eq!(suites.get("net"), Some(&names(&["corpus_net", "net_ra"])));
         assert_eq!(suites.get("daemon"), Some(&names(&["cli_check"])));
