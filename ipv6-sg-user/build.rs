@@ -18,7 +18,14 @@ const PACKAGE: &str = "ipv6-sg-ebpf";
 /// aya_build's own switch, which leaves no object at all.
 const SKIP: &str = "AYA_BUILD_SKIP";
 
-fn main() -> Result<()> {
+fn main() {
+    if let Err(err) = build() {
+        // This fails the build, and shows only the message: an exit code would bring the whole log of the script too.
+        println!("cargo::error={err:#}");
+    }
+}
+
+fn build() -> Result<()> {
     let variable = |name: &str| env::var_os(name).map(PathBuf::from).ok_or_else(|| anyhow!("cargo did not set {name}"));
     let out = variable("OUT_DIR")?;
     let object = out.join(PACKAGE);
