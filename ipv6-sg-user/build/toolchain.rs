@@ -13,14 +13,14 @@ use std::{
 };
 
 /// The LLVM that bpf-linker is built with. It reads the bitcode of this and of older releases, never of newer ones.
-pub const LLVM_MAJOR: u32 = 22;
+pub(crate) const LLVM_MAJOR: u32 = 22;
 
 /// Where Debian's packages put a toolchain.
 const DEBIAN: &str = "/usr";
 
 /// A compiler that can build for the BPF target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Toolchain {
+pub(crate) enum Toolchain {
     /// rustup's `nightly` with `rust-src`.
     Nightly,
     /// Debian's `rustc-web`, `cargo-web` and `rust-web-src`, run by way of rustup when it is there.
@@ -29,51 +29,50 @@ pub enum Toolchain {
 
 impl Toolchain {
     /// The first that is usable here.
-    pub fn find() -> Option<Self> {
+    pub(crate) fn find() -> Option<Self> {
         let nightly = || {
             let mut rustup = Command::new("rustup");
             rustup.args(["run", Self::Nightly.name(), "rustc"]);
             rustup
         };
         let debian = || Command::new(Path::new(DEBIAN).join("bin/rustc"));
-        if usable(nightly) { Some(Self::Nightly) } else { usable(debian).then_some(Self::Debian) }
+        usable(nightly).then_some(Self::Nightly).or_else(|| usable(debian).then_some(Self::Debian))
     }
 
     /// What `rustup run` knows it by; a path is as good as a name, and needs no `rustup toolchain link`.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nightly => "nightly",
             Self::Debian => DEBIAN,
         }
     }
 
-    /// What its cargo must be started with: rustc's unstable features allowed, and `PATH` so that its own tools and
-    /// bpf-linker are found, whatever the caller's looks like.
-    pub fn environment(self) -> Vec<(&'static str, OsString)> {
-        let mut path: Vec<PathBuf> =
-            env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default();
-        path.extend(cargo_bin());
-        let mut set = Vec::new();
-        if self == Self::Debian {
-            set.push(("RUSTC_BOOTSTRAP", "1".into()));
-            if !has_rustup() {
-                path.insert(0, Path::new(DEBIAN).join("bin"));
+    /// What its cargo must be started with: a `PATH` that finds it and its linker, and on a stable rustc the unstable
+    /// features that the BPF target takes.
+    pub(crate) fn environment(self) -> Vec<(&'static str, OsString)> {
+        match self {
+            Self::Nightly => vec![("PATH", path(None))],
+            Self::Debian => {
+                // A cargo that is not run by way of rustup is the first in PATH.
+                let first = (!has_rustup()).then(|| Path::new(DEBIAN).join("bin"));
+                vec![("PATH", path(first)), ("RUSTC_BOOTSTRAP", "1".into())]
             }
         }
-        if let Ok(path) = env::join_paths(path) {
-            set.push(("PATH", path));
-        }
-        set
     }
 }
 
-/// Where `cargo install` puts programs.
-pub fn cargo_bin() -> Option<PathBuf> {
-    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
-    home.or_else(|| Some(env::home_dir()?.join(".cargo"))).map(|home| home.join("bin"))
+/// `PATH` with `first` before it, and behind it the folder of programs that `cargo install` puts there.
+pub(crate) fn path(first: Option<PathBuf>) -> OsString {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let cargo = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let cargo = cargo.or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let folders = first.into_iter().chain(env::split_paths(&path)).chain(cargo.map(|home| home.join("bin")));
+    // Only a colon inside a folder's name fails to join; then PATH stays as it is.
+    env::join_paths(folders).unwrap_or(path)
 }
 
-fn has_rustup() -> bool {
+/// Whether cargo and rustc are rustup's proxies here, which must be told which toolchain to be.
+pub(crate) fn has_rustup() -> bool {
     output(Command::new("rustup").arg("--version")).is_some()
 }
 

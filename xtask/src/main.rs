@@ -1,2 +1,51 @@
-//! `cargo xtask`.
-fn main() {}
+//! `cargo xtask`: everything a developer types, one file a verb.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod build;
+mod lint;
+mod packages;
+mod setup;
+mod sh;
+mod test;
+#[path = "../../ipv6-sg-user/build/toolchain.rs"]
+mod toolchain;
+mod ui;
+
+/// Works on ipv6-sg. Each verb first installs what it needs and finds missing.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Installs all that building, linting and testing need and this machine lacks
+    Setup,
+    /// Builds the release, target/release/ipv6-sg
+    Build,
+    /// Runs the tests: all suites, or those named
+    Test(test::Args),
+    /// Checks formatting, and lints both sides of the kernel boundary with warnings denied
+    Lint,
+}
+
+fn main() -> ExitCode {
+    let done = match Args::parse().verb {
+        Verb::Setup => setup::run(),
+        Verb::Build => build::run(),
+        Verb::Test(args) => test::run(&args),
+        Verb::Lint => lint::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            ui::error(&err);
+            ExitCode::FAILURE
+        }
+    }
+}

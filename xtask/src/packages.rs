@@ -1,0 +1,57 @@
+//! The Debian packages that ipv6-sg is built and tested with, each with its why.
+
+use crate::setup::Need;
+
+/// A Debian package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Package {
+    pub(crate) name: &'static str,
+    pub(crate) why: &'static str,
+    pub(crate) need: Need,
+}
+
+const fn package(need: Need, name: &'static str, why: &'static str) -> Package {
+    Package { name, why, need }
+}
+
+/// Only where rustup has no nightly with the sources of the standard library.
+pub(crate) const TOOLCHAIN: &[Package] = &[
+    package(Need::Build, "rustc-web", "compiles the kernel program"),
+    package(Need::Build, "cargo-web", "drives that compiler"),
+    package(Need::Build, "rust-web-src", "the sources of core, to compile it for BPF"),
+    package(Need::Lint, "rust-web-clippy", "lints the kernel program"),
+];
+
+/// Only where bpf-linker has to be built; the number is `toolchain::LLVM_MAJOR`.
+pub(crate) const LINKER: &[Package] =
+    &[package(Need::Build, "llvm-22-dev", "bpf-linker is built on the LLVM of the compiler")];
+
+/// What the tests run.
+pub(crate) const TOOLS: &[Package] = &[
+    package(Need::Test, "bpftool", "reads programs and maps as others do"),
+    package(Need::Test, "ethtool", "switches offloads of test interfaces"),
+    package(Need::Test, "iperf3", "bulk traffic through a guarded port"),
+    package(Need::Test, "iproute2", "namespaces, veth pairs, tc"),
+    package(Need::Test, "iputils-ping", "echo between namespaces"),
+    package(Need::Test, "isc-dhcp-client", "a DHCPv6 client in a VM's place"),
+    package(Need::Test, "ndisc6", "router and neighbour solicitations by hand"),
+    package(Need::Test, "netsniff-ng", "trafgen sends forged frames at line rate"),
+    package(Need::Test, "procps", "sysctl inside namespaces"),
+    package(Need::Test, "radvd", "the router that announces prefixes"),
+    package(Need::Test, "tcpdump", "opens the captures that monitor writes"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_package_is_listed_twice() {
+        let mut seen = HashSet::new();
+        for package in [TOOLCHAIN, LINKER, TOOLS].concat() {
+            assert!(seen.insert(package.name), "{} is listed twice", package.name);
+        }
+    }
+}
