@@ -3,6 +3,10 @@
 //! No policy lives here. Compiled for any other target this is an empty program, so that the workspace can be linted
 //! and tested as a whole.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
+#![cfg_attr(
+    target_arch = "bpf",
+    expect(clippy::cast_possible_truncation, reason = "offsets and lengths within a packet have at most 32 bits")
+)]
 
 #[cfg(target_arch = "bpf")]
 mod direct;

@@ -51,7 +51,7 @@ pub static STRAYS: PerCpuArray<Count, 1> = PerCpuArray::new();
 pub fn port(ifindex: u32) -> Option<&'static Port> {
     // SAFETY: the map is not preallocated: a removed element is freed after an RCU grace period, and this program runs
     // inside an RCU read section. User space replaces elements whole.
-    unsafe { PORTS.get(&ifindex) }
+    unsafe { PORTS.get(ifindex) }
 }
 
 /// Whether the source map has a prefix of this port that covers `address`.

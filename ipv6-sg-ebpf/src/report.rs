@@ -67,7 +67,7 @@ pub fn stray(bytes: usize) {
 #[inline(always)]
 fn counters(ifindex: u32) -> Option<&'static mut Counters> {
     // SAFETY: a per-CPU value: nobody else writes it while this program runs.
-    COUNTERS.get_ptr_mut(&ifindex).map(|counters| unsafe { &mut *counters })
+    COUNTERS.get_ptr_mut(ifindex).map(|counters| unsafe { &mut *counters })
 }
 
 #[inline(always)]

@@ -28,7 +28,7 @@ impl Tables for Remembering {
     #[inline(always)]
     fn router(&self, address: &Address) -> bool {
         // SAFETY: only whether there is an entry is asked; the reference is not kept.
-        unsafe { ROUTERS.get(&RouterKey::new(self.ifindex, *address)) }.is_some()
+        unsafe { ROUTERS.get(RouterKey::new(self.ifindex, *address)) }.is_some()
     }
 
     #[inline(always)]
