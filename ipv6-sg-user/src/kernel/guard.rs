@@ -21,6 +21,8 @@ pub struct Guard {
     attacher: Attacher,
     maker: Maker,
     entries: BTreeMap<u32, PortEntry>,
+    /// Interfaces with a memory of fragments.
+    remembering: BTreeSet<u32>,
 }
 
 impl Guard {
@@ -48,8 +50,9 @@ impl Guard {
         let mut maps = PortMaps::take(&mut ebpf)?;
         let entries = maps.read()?;
         maps.sweep(&entries)?;
+        let remembering = maps.fragments.keys().flatten().collect();
         let attacher = Attacher::new(pins.clone(), method)?;
-        Ok(Self { ebpf, pins, maps, attacher, maker, entries })
+        Ok(Self { ebpf, pins, maps, attacher, maker, entries, remembering })
     }
 
     /// The ports in the maps, by interface index.
@@ -57,21 +60,28 @@ impl Guard {
         &self.entries
     }
 
+    /// Reads the maps again: somebody else may have written them.
+    pub fn refresh(&mut self) -> Result<()> {
+        self.entries = self.maps.read()?;
+        self.remembering = self.maps.fragments.keys().flatten().collect();
+        Ok(())
+    }
+
     /// Interfaces that something of ours is left on or about: ports in the maps, and pinned links of any version.
     pub fn known(&self) -> BTreeSet<u32> {
         self.entries.keys().copied().chain(self.attacher.interfaces()).collect()
     }
 
-    /// Guards an interface with these addresses: writes what differs, then makes sure that the programs run.
-    pub fn guard(&mut self, to: &Attachment, entry: &PortEntry, xdp: XdpMode) -> Result<()> {
-        self.write(to.ifindex, entry)?;
-        for hook in Hook::TC {
-            self.attacher.attach_tc(&mut self.ebpf, to, hook)?;
-        }
-        if let Err(error) = self.attacher.attach_xdp(&mut self.ebpf, to, xdp) {
-            tracing::warn!("no XDP shield, tc guards alone: {error}");
-        }
-        Ok(())
+    /// Makes sure that the program of a tc hook runs on an interface whose port is [written](Self::write).
+    ///
+    /// A new link takes the kernel one RCU grace period, some ten milliseconds, under the lock of all interfaces.
+    pub fn attach(&mut self, to: &Attachment, hook: Hook) -> Result<()> {
+        self.attacher.attach_tc(&mut self.ebpf, to, hook)
+    }
+
+    /// Makes sure that the XDP shield stands as `mode` says. Never needed: tc guards alone.
+    pub fn shield(&mut self, to: &Attachment, mode: XdpMode) -> Result<()> {
+        self.attacher.attach_xdp(&mut self.ebpf, to, mode)
     }
 
     /// Writes what differs from what the maps hold for this interface.
@@ -90,7 +100,14 @@ impl Guard {
     /// Gives a guarded interface its memory of fragments. Apart from [`Self::guard`], because the kernel takes its time
     /// over it: a new tap is guarded first and learns about fragments a moment later.
     pub fn remember_fragments(&mut self, ifindex: u32) -> Result<()> {
-        self.maps.add_fragments(ifindex, &self.maker)
+        self.maps.add_fragments(ifindex, &self.maker)?;
+        self.remembering.insert(ifindex);
+        Ok(())
+    }
+
+    /// Whether an interface has its memory of fragments.
+    pub fn remembers_fragments(&self, ifindex: u32) -> bool {
+        self.remembering.contains(&ifindex)
     }
 
     /// Takes everything off an interface: programs first, then what they look up. `name` is `None` when the interface is
@@ -100,6 +117,7 @@ impl Guard {
         if let Some(entry) = self.entries.get(&ifindex) {
             self.maps.remove(ifindex, entry)?;
             self.entries.remove(&ifindex);
+            self.remembering.remove(&ifindex);
         }
         Ok(())
     }
