@@ -1,3 +1,13 @@
 //! The user side of ipv6-sg: state → compile → kernel, in one direction.
+//!
+//! - [`state`]: what the operator wants, read and checked
+//! - [`compile`]: what the maps should hold for it
+//! - [`kernel`]: loading, pinning, attaching, writing the maps
+//! - [`daemon`]: keeping the kernel at what is wanted while interfaces and state change
+//!
+//! Packets are judged by `ipv6-sg-common` alone; nothing here parses them.
 
+pub mod compile;
+pub mod daemon;
 pub mod kernel;
+pub mod state;

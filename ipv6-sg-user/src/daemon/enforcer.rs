@@ -72,8 +72,15 @@ pub struct Enforcer {
 impl Enforcer {
     /// Makes the kernel follow `desired` for the first time.
     pub fn start(guard: Guard, desired: Desired, xdp: XdpMode) -> Self {
-        let mut enforcer =
-            Self { guard, desired, xdp, suspended: BTreeSet::new(), forgetful: VecDeque::new(), leaving: VecDeque::new(), status: Status::default() };
+        let mut enforcer = Self {
+            guard,
+            desired,
+            xdp,
+            suspended: BTreeSet::new(),
+            forgetful: VecDeque::new(),
+            leaving: VecDeque::new(),
+            status: Status::default(),
+        };
         enforcer.reconcile();
         if enforcer.status.errors.is_empty()
             && let Err(error) = enforcer.guard.remove_other_versions()

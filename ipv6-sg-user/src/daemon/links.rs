@@ -3,11 +3,11 @@
 use std::io;
 
 use anyhow::{Context as _, Result};
+use futures_util::StreamExt as _;
 use nix::net::if_::if_nameindex;
 use rtnetlink::MulticastGroup;
 use rtnetlink::packet_core::NetlinkPayload;
 use tokio::sync::mpsc;
-use futures_util::StreamExt as _;
 
 use crate::kernel::Attachment;
 

@@ -36,9 +36,9 @@ struct Interface {
 }
 
 pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot serve metrics on {address}: set another address in `metrics`, or remove the key"))
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot serve metrics on {address}: set another address in `metrics`, or remove the key")
+    })
 }
 
 pub(super) async fn serve(listener: TcpListener, pins: Pins) {

@@ -103,7 +103,7 @@ async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send
 
 fn load(settings: &Settings) -> Result<Image> {
     let model = directory::load(&settings.state_dir)?;
-    Ok(compile::compile(&model, settings))
+    Ok(compile::compile(&model, settings)?)
 }
 
 /// Reads the state again; what is wrong with it is named, and nothing changes.

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ipv6_sg_common::abi::{Port, PortFlags};
-use ipv6_sg_common::mac::Mac;
-
+use crate::compile;
 use crate::kernel::{Attachment, PortEntry};
 
 /// What should be enforced on this host.
@@ -35,7 +33,7 @@ pub fn plan(desired: &Desired, present: &[Attachment], known: &BTreeSet<u32>, su
         } else {
             match desired.ports.get(&link.interface) {
                 Some(entry) => Some(entry.clone()),
-                None if (desired.quarantine)(&link.interface) => Some(quarantined()),
+                None if (desired.quarantine)(&link.interface) => Some(PortEntry::new(compile::quarantined())),
                 None => None,
             }
         };
@@ -50,13 +48,11 @@ pub fn plan(desired: &Desired, present: &[Attachment], known: &BTreeSet<u32>, su
     plan
 }
 
-/// A port that nothing may cross. Its MAC is never looked at.
-pub fn quarantined() -> PortEntry {
-    PortEntry::new(Port::new(Mac { octets: [0; 6] }, PortFlags::QUARANTINED))
-}
-
 #[cfg(test)]
 mod tests {
+    use ipv6_sg_common::abi::{Port, PortFlags};
+    use ipv6_sg_common::mac::Mac;
+
     use super::*;
 
     fn link(interface: &str, ifindex: u32) -> Attachment {
@@ -106,7 +102,10 @@ mod tests {
         let open = plan(&desired(&[], ""), &present, &known, &BTreeSet::new());
         assert_eq!((open.guard, open.release), (vec![], vec![(7, Some("vnet1".to_owned()))]));
         let closed = plan(&desired(&[], "vnet"), &present, &known, &BTreeSet::new());
-        assert_eq!((closed.guard, closed.release), (vec![(link("vnet1", 7), quarantined())], vec![]));
+        assert_eq!(
+            (closed.guard, closed.release),
+            (vec![(link("vnet1", 7), PortEntry::new(compile::quarantined()))], vec![])
+        );
     }
 
     #[test]
