@@ -2,8 +2,10 @@
 //!
 //! Interfaces are named, not numbered: which of them exist, and as which ifindex, is the daemon's to know.
 
+pub mod host;
 mod image;
 
+pub use host::HostTables;
 pub use image::{Image, PortImage, source_text};
 
 use ipv6_sg_common::abi::{self, MAX_PORTS, MAX_ROUTERS, MAX_SOURCES, PortFlags, SLAAC_SLOTS};

@@ -10,7 +10,7 @@ use ipv6_sg_common::address::Address;
 use ipv6_sg_common::eui64;
 
 use super::model::invalid;
-use super::{Invalid, Network, Port, Problem};
+use super::{Error, Network, Port, Problem};
 
 /// Who lays claim to a prefix. The order decides between equal prefixes: what may contain others comes first.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ struct Claim<'a> {
 ///
 /// # Errors
 /// The clash at the lowest address.
-pub(super) fn check(networks: &BTreeMap<String, Network>, ports: &[Port]) -> Result<(), Invalid> {
+pub(super) fn check(networks: &BTreeMap<String, Network>, ports: &[Port]) -> Result<(), Error> {
     let mut claims = Vec::new();
     let mut claim = |prefix, claimant| {
         let written = claims.len();
@@ -80,7 +80,7 @@ impl Claimant<'_> {
 
 /// Whether `inner` may lie in `outer`, the closest prefix that contains it. Looking at the closest is enough: were a
 /// wider one forbidden, the closest one would have been refused within it.
-fn clash(outer: &Claim<'_>, inner: &Claim<'_>) -> Result<(), Invalid> {
+fn clash(outer: &Claim<'_>, inner: &Claim<'_>) -> Result<(), Error> {
     use Claimant::{Announced, Delegated, Single};
     match (outer.claimant, inner.claimant) {
         // Two networks may announce one /64, and addresses are formed from it.
@@ -112,13 +112,13 @@ fn clash(outer: &Claim<'_>, inner: &Claim<'_>) -> Result<(), Invalid> {
 }
 
 /// What the daemon cannot know is which of the two is wrong; a delegation is the easier one to change.
-fn overlaps_network(network: &Network, announced: Ipv6Net, port: &Port, index: usize, delegated: Ipv6Net) -> Invalid {
+fn overlaps_network(network: &Network, announced: Ipv6Net, port: &Port, index: usize, delegated: Ipv6Net) -> Error {
     let (name, origin) = (network.name.clone(), network.origin.clone());
     let problem = Problem::OverlapsNetwork { prefix: announced, network: name, origin };
     invalid(port, &format!("delegated[{index}]"), &delegated.to_string(), problem)
 }
 
-fn overlaps_delegation(first: (&Port, usize, &Claim<'_>), later: (&Port, usize, &Claim<'_>)) -> Invalid {
+fn overlaps_delegation(first: (&Port, usize, &Claim<'_>), later: (&Port, usize, &Claim<'_>)) -> Error {
     let ((owner, _, owned), (port, index, claim)) = (first, later);
     let (vm, origin) = (owner.vm.clone(), owner.origin.clone());
     let problem = if owned.prefix == claim.prefix {
@@ -134,7 +134,7 @@ fn overlaps_delegation(first: (&Port, usize, &Claim<'_>), later: (&Port, usize, 
 fn same_address(
     one: (&Port, Option<usize>, &Claim<'_>),
     other: (&Port, Option<usize>, &Claim<'_>),
-) -> Result<(), Invalid> {
+) -> Result<(), Error> {
     let key = |(_, index, claim): &(&Port, Option<usize>, &Claim<'_>)| (index.is_some(), claim.written);
     let (first, later) = if key(&one) < key(&other) { (one, other) } else { (other, one) };
     let ((owner, first_index, _), (port, index, claim)) = (first, later);
@@ -147,7 +147,7 @@ fn same_address(
 }
 
 /// The error that refuses an address of a port: where it is written, or the MAC that it follows from.
-fn address(port: &Port, index: Option<usize>, claim: &Claim<'_>, problem: Problem) -> Invalid {
+fn address(port: &Port, index: Option<usize>, claim: &Claim<'_>, problem: Problem) -> Error {
     let key = index.map_or("mac's address".to_owned(), |index| format!("addresses[{index}]"));
     invalid(port, &key, &claim.prefix.addr().to_string(), problem)
 }

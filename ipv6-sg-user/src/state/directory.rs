@@ -19,7 +19,7 @@ pub fn load(directory: &Path) -> Result<Model, Error> {
     for path in files(directory)? {
         sources.extend(read(&path)?);
     }
-    Ok(Model::assemble(sources)?)
+    Model::assemble(sources)
 }
 
 /// The desired state that these files describe together, in this order.
@@ -28,7 +28,7 @@ pub fn load(directory: &Path) -> Result<Model, Error> {
 /// The first thing wrong with them.
 pub fn load_files(files: &[PathBuf]) -> Result<Model, Error> {
     let sources = files.iter().map(|path| file::read(path)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Model::assemble(sources)?)
+    Model::assemble(sources)
 }
 
 /// The state files in `directory`, in the order in which they are read.
@@ -60,5 +60,85 @@ fn read(path: &Path) -> Result<Option<Declarations>, Error> {
             Ok(None)
         }
         other => other.map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn message(directory: &Path) -> String {
+        let error = load(directory).map(|_| ()).unwrap_err();
+        let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+        format!("{error}{source}").replace(&directory.display().to_string(), "DIR")
+    }
+
+    #[test]
+    fn names_decide_what_is_read_and_when() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+        assert_eq!(load(directory.path()).unwrap(), Model::default());
+        write("20-b.toml", "[network.b]\nprefixes = []");
+        write("10-a.toml", "[network.a]\nprefixes = []");
+        for ignored in [".10-a.toml", "10-a.toml.new", "10-a.toml~", "README", "toml", ".toml"] {
+            write(ignored, "not TOML at all");
+        }
+        fs::create_dir(directory.path().join("old")).unwrap();
+        assert_eq!(load(directory.path()).unwrap().networks().len(), 2);
+        let names: Vec<_> = files(directory.path()).unwrap();
+        assert_eq!(names, [directory.path().join("10-a.toml"), directory.path().join("20-b.toml")]);
+
+        // The later file is the one that is refused.
+        write("15.toml", "[network.b]\nprefixes = []");
+        assert_eq!(
+            message(directory.path()),
+            "DIR/20-b.toml:1: network = \"b\": already defined at DIR/15.toml:1; remove one"
+        );
+        // The first file that is wrong is the one that is named.
+        write("12.toml", "x");
+        assert_eq!(message(directory.path()), "DIR/12.toml:1:2: key with no value, expected `=` in `x`");
+    }
+
+    #[test]
+    fn what_cannot_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let missing = path("state.d");
+        assert_eq!(
+            message(&missing),
+            "DIR: no such directory; create it (an empty one is an empty state), or set state_dir"
+        );
+        fs::write(&missing, "").unwrap();
+        assert_eq!(message(&missing), "cannot read DIR: Not a directory (os error 20)");
+
+        let file = path("10.toml");
+        fs::create_dir(&file).unwrap();
+        let not_a_file = "DIR/10.toml: not a regular file; move it away, or give it a name that does not end in .toml";
+        assert_eq!(message(directory.path()), not_a_file);
+        fs::remove_dir(&file).unwrap();
+
+        symlink("nowhere", &file).unwrap();
+        assert_eq!(message(directory.path()), "cannot read DIR/10.toml: No such file or directory (os error 2)");
+        fs::remove_file(&file).unwrap();
+
+        symlink("/dev/zero", &file).unwrap();
+        assert_eq!(message(directory.path()), not_a_file);
+        fs::remove_file(&file).unwrap();
+
+        fs::write(&file, b"# one\n# caf\xe9\n").unwrap();
+        assert_eq!(message(directory.path()), "DIR/10.toml:2: not UTF-8 text; save the file as UTF-8");
+        fs::remove_file(&file).unwrap();
+
+        // A name that would break the line.
+        fs::write(path("a\nb.toml"), "x").unwrap();
+        assert_eq!(message(directory.path()), "DIR/a\\nb.toml:1:2: key with no value, expected `=` in `x`");
+    }
+
+    #[test]
+    fn a_file_that_vanishes_meanwhile_is_no_error() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(read(&directory.path().join("gone.toml")).unwrap(), None);
     }
 }

@@ -71,7 +71,7 @@ pub enum Icmpv6 {
 }
 
 /// The other end of a rule's traffic.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Peer {
     /// Addresses.
     Prefix(Ipv6Net),

@@ -4,7 +4,7 @@
 //! [`Declarations`], values already checked one by one; [`Model::assemble`] checks them against each other. Whoever
 //! holds a [`Model`] may rely on all that `interface.md` promises of it.
 //!
-//! - [`settings`]: `config.toml`
+//! - [`settings`][]: `config.toml`
 //! - [`directory`] and [`file`]: the state files
 //! - [`value`]: single values as people write them
 //! - [`network`], [`port`], [`group`], [`model`]: the validated state

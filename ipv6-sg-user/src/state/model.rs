@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use ipv6_sg_common::mac::Mac;
 
 use super::claims;
-use super::{Invalid, Network, Origin, Peer, Port, Problem, SecurityGroup};
+use super::{Error, Invalid, Network, Origin, Peer, Port, Problem, SecurityGroup};
 
 /// What one source wants. Every value is sound on its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Model {
     ///
     /// # Errors
     /// The first clash or undefined name, in the order of the sources.
-    pub fn assemble(sources: impl IntoIterator<Item = Declarations>) -> Result<Self, Invalid> {
+    pub fn assemble(sources: impl IntoIterator<Item = Declarations>) -> Result<Self, Error> {
         let mut model = Self::default();
         let mut ports = Vec::new();
         for source in sources {
@@ -71,7 +71,7 @@ impl Model {
         self.ports.values().filter_map(|port| Some((port, self.networks.get(&port.network)?)))
     }
 
-    fn check_peers(&self, group: &SecurityGroup) -> Result<(), Invalid> {
+    fn check_peers(&self, group: &SecurityGroup) -> Result<(), Error> {
         for (direction, rules) in [("ingress", &group.ingress), ("egress", &group.egress)] {
             for (rule, index) in rules.iter().zip(0..) {
                 for (peer, peer_index) in rule.peers.iter().zip(0..) {
@@ -83,7 +83,8 @@ impl Model {
                             key: format!("security_group {:?} {direction}[{index}].peers[{peer_index}]", group.name),
                             value: peer.to_string(),
                             problem: Problem::UnknownGroup(name.clone()),
-                        });
+                        }
+                        .into());
                     }
                 }
             }
@@ -91,7 +92,7 @@ impl Model {
         Ok(())
     }
 
-    fn add_ports(&mut self, ports: Vec<Port>) -> Result<(), Invalid> {
+    fn add_ports(&mut self, ports: Vec<Port>) -> Result<(), Error> {
         let mut macs: HashMap<(&str, Mac), &Port> = HashMap::with_capacity(ports.len());
         let mut interfaces: HashMap<&str, &Port> = HashMap::with_capacity(ports.len());
         for port in &ports {
@@ -121,8 +122,9 @@ impl Model {
 }
 
 /// The error that refuses a value of a port.
-pub(super) fn invalid(port: &Port, key: &str, value: &str, problem: Problem) -> Invalid {
-    Invalid { origin: port.origin.clone(), key: format!("port {:?} {key}", port.vm), value: value.to_owned(), problem }
+pub(super) fn invalid(port: &Port, key: &str, value: &str, problem: Problem) -> Error {
+    let key = format!("port {:?} {key}", port.vm);
+    Invalid { origin: port.origin.clone(), key, value: value.to_owned(), problem }.into()
 }
 
 fn define<T>(
@@ -130,7 +132,7 @@ fn define<T>(
     kind: &str,
     thing: T,
     identity: impl Fn(&T) -> (&String, &Origin),
-) -> Result<(), Invalid> {
+) -> Result<(), Error> {
     let (name, origin) = identity(&thing);
     if let Some(first) = defined.get(name) {
         let (_, first) = identity(first);
@@ -139,8 +141,12 @@ fn define<T>(
             key: kind.to_owned(),
             value: name.clone(),
             problem: Problem::DefinedTwice(first.clone()),
-        });
+        }
+        .into());
     }
     defined.insert(name.clone(), thing);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,8 @@ mod group;
 mod network;
 mod port;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::Hash;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -59,20 +60,21 @@ fn declarations(document: &Document) -> Result<Declarations, Error> {
 }
 
 /// A list of values, each once. `key` names the list.
-fn list<T: PartialEq>(
+fn list<T: Clone + Eq + Hash>(
     document: &Document,
     key: &str,
     texts: &[Spanned<String>],
     parse: impl Fn(&str) -> Result<T, Problem>,
 ) -> Result<Vec<T>, Error> {
     let mut values = Vec::with_capacity(texts.len());
+    let mut seen = HashSet::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
         let value = document.value(
             || format!("{key}[{index}]"),
             text,
             |text| {
                 let value = parse(text)?;
-                if values.contains(&value) { Err(Problem::ListedTwice) } else { Ok(value) }
+                if seen.insert(value.clone()) { Ok(value) } else { Err(Problem::ListedTwice) }
             },
         )?;
         values.push(value);
