@@ -19,7 +19,11 @@ pub(super) fn name_of(names: &BTreeMap<u32, String>, ifindex: u32) -> String {
 
 /// Packets dropped for whatever reason.
 pub(super) fn dropped(counts: &PerReason<Count>) -> u64 {
-    Reason::ALL.into_iter().filter(|reason| reason.action() == Action::Drop).map(|reason| counts.of(reason).packets).sum()
+    Reason::ALL
+        .into_iter()
+        .filter(|reason| reason.action() == Action::Drop)
+        .map(|reason| counts.of(reason).packets)
+        .sum()
 }
 
 /// The word for an action, as every verb prints it.

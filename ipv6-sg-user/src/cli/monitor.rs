@@ -81,7 +81,11 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result<()> {
         if let Some(capture) = &mut capture {
             capture.write(&event, &line, boot)?;
         }
-        if args.json { output::json_line(&line)? } else { line.print()? }
+        if args.json {
+            output::json_line(&line)?
+        } else {
+            line.print()?
+        }
         left -= 1;
     }
     Ok(())

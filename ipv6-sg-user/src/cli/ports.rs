@@ -90,7 +90,11 @@ fn rows(inspect: &Inspect, settings: &Settings) -> Result<Vec<Row>> {
             ifindex,
             vm: vms.get(&interface).cloned(),
             mac: if quarantined { "-".to_owned() } else { entry.port.mac.to_string() },
-            flags: PortFlags::ALL.iter().filter(|(flag, _)| entry.port.flags.has(*flag)).map(|(_, name)| *name).collect(),
+            flags: PortFlags::ALL
+                .iter()
+                .filter(|(flag, _)| entry.port.flags.has(*flag))
+                .map(|(_, name)| *name)
+                .collect(),
             sources: if quarantined { Vec::new() } else { sources(&entry) },
             routers: entry.routers.iter().map(ToString::to_string).collect(),
             attached: Inspect::attached(&interface).map(|hooks| hooks.iter().map(|hook| hook.name()).collect()),
@@ -134,5 +138,5 @@ fn notes(privacy: u64) -> Vec<String> {
 /// VM names by interface. Names are for people only: state files that cannot be read leave the column empty.
 fn vms(settings: &Settings) -> BTreeMap<String, String> {
     let Ok(model) = directory::load(&settings.state_dir) else { return BTreeMap::new() };
-    model.ports().map(|port| (port.interface.clone(), port.vm.clone())).collect()
+    model.ports().values().map(|port| (port.interface.clone(), port.vm.clone())).collect()
 }

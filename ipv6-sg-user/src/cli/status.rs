@@ -71,7 +71,9 @@ impl Report {
         output::line(format_args!("ipv6-sg {}, map ABI {}, pinned in {}", self.version, self.abi, self.pin_dir))?;
         match &self.daemon {
             Some(_) => output::line(format_args!("daemon       running"))?,
-            None => output::line(format_args!("daemon       not running; what is enforced stays, new interfaces are not guarded"))?,
+            None => output::line(format_args!(
+                "daemon       not running; what is enforced stays, new interfaces are not guarded"
+            ))?,
         }
         list("guarded", &self.guarded)?;
         list("quarantined", &self.quarantined)?;

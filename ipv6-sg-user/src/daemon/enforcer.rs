@@ -28,7 +28,7 @@ pub enum Request {
 }
 
 /// What the daemon knows beyond the maps.
-#[derive(Clone, Debug, Default, serde::Serialize)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Status {
     /// Interfaces guarded with their port.
     pub guarded: Vec<String>,

@@ -19,7 +19,7 @@ use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::channel;
 
-pub use api::{Detached, SOCKET};
+pub use api::{Detach, Detached, SOCKET};
 pub use enforcer::Status;
 
 use crate::compile::{self, Image};

@@ -306,6 +306,18 @@ impl Attacher {
     }
 }
 
+/// The tc hooks of an interface at which a program of ours runs, whichever version; `None` where that cannot be asked.
+pub(super) fn running(interface: &str) -> Option<Vec<Hook>> {
+    let mut hooks = Vec::new();
+    for hook in Hook::TC {
+        let (_, programs) = SchedClassifier::query_tcx(interface, hook.tc_side()).ok()?;
+        if programs.iter().any(|info| info.name_as_str() == Some(hook.program())) {
+            hooks.push(hook);
+        }
+    }
+    Some(hooks)
+}
+
 /// Whether the kernel runs this program at a tc hook of the interface.
 fn is_attached(to: &Attachment, hook: Hook, program: u32) -> bool {
     SchedClassifier::query_tcx(&to.interface, hook.tc_side())

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use aya::maps::{HashMap, LpmTrie, Map, MapData, PerCpuArray, PerCpuHashMap, RingBuf};
 use ipv6_sg_common::abi::{Count, Counters, DropEvent, maps};
 
+use super::attach::{self, Hook};
 use super::error::{caused_by, not_permitted};
 use super::pod::Raw;
 use super::ports::{self, PortEntry};
@@ -65,6 +66,12 @@ impl Inspect {
     /// The stream of drop events. Whoever reads an event takes it: one reader at a time.
     pub fn events(&self) -> Result<Events> {
         self.map(maps::EVENTS, Map::RingBuf).map(Events)
+    }
+
+    /// The tc hooks of an interface at which one of our programs runs; `None` where the kernel cannot be asked, which is
+    /// before 6.6.
+    pub fn attached(interface: &str) -> Option<Vec<Hook>> {
+        attach::running(interface)
     }
 
     fn map<M: TryFrom<Map, Error = aya::maps::MapError>>(
