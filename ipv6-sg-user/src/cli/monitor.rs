@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 use ipv6_sg_common::abi::{Direction, DropEvent, Hook};
@@ -42,6 +42,9 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
 }
+
+/// Timestamps in the capture count in units of 10⁻⁹ seconds.
+const NANOSECONDS: u8 = 9;
 
 /// One drop.
 #[derive(Debug, Serialize)]
@@ -125,9 +128,10 @@ impl Line {
     }
 
     fn print(&self) -> Result<()> {
-        let Self { time, interface, direction, reason, text, frame, length, .. } = self;
-        let direction = direction.replace('_', " ");
-        output::line(format_args!("{time:.6} {interface} {direction} {reason}: {frame}, {length} bytes ({text})"))
+        let Self { interface, direction, reason, frame, length, .. } = self;
+        let time = humantime::format_rfc3339_micros(SystemTime::UNIX_EPOCH + Duration::from_secs_f64(self.time));
+        let (direction, text) = (direction.replace('_', " "), self.text.trim_end_matches('.'));
+        output::line(format_args!("{time} {interface} {direction} {reason}: {frame}, {length} bytes ({text})"))
     }
 }
 
@@ -158,7 +162,10 @@ impl Capture {
                     .write_pcapng_block(InterfaceDescriptionBlock {
                         linktype: DataLink::ETHERNET,
                         snaplen: 0,
-                        options: vec![InterfaceDescriptionOption::IfName(Cow::Borrowed(&line.interface))],
+                        options: vec![
+                            InterfaceDescriptionOption::IfName(Cow::Borrowed(&line.interface)),
+                            InterfaceDescriptionOption::IfTsResol(NANOSECONDS),
+                        ],
                     })
                     .with_context(failed)?;
                 self.interfaces.push(event.ifindex);

@@ -225,8 +225,9 @@ impl Enforcer {
         }
         self.suspended.extend(chosen.iter().map(|link| link.ifindex));
         if which.is_none() {
-            // Not only those that are guarded: none is to be guarded again until somebody says so.
-            self.suspended.extend(present.iter().map(|link| link.ifindex));
+            // Those too that could not be guarded so far: none is to be guarded again until somebody says so.
+            let wanted = |name: &str| self.desired.ports.contains_key(name) || (self.desired.quarantine)(name);
+            self.suspended.extend(present.iter().filter(|link| wanted(&link.interface)).map(|link| link.ifindex));
         }
         self.reconcile();
         match self.status.errors.first() {
