@@ -4,10 +4,12 @@ mod extension;
 pub mod icmpv6;
 mod ipv6;
 mod nd;
+mod summary;
 
 pub use extension::{Fragment, FragmentKind, Headers, MAX_EXTENSION_HEADERS, walk};
 pub use ipv6::{Ipv6Header, PAYLOAD as IPV6_PAYLOAD};
 pub use nd::{LinkLayerOption, walk_options};
+pub use summary::{Summary, macs};
 
 /// Ethernet header length in bytes.
 pub const ETHERNET_HEADER: usize = 14;

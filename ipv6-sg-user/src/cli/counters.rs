@@ -1,0 +1,87 @@
+//! `ipv6-sg counters`: what crossed each port and what died there.
+
+use anyhow::{Result, bail};
+use ipv6_sg_common::abi::Direction;
+use ipv6_sg_common::verdict::Reason;
+use serde::Serialize;
+
+use super::interfaces::{self, name_of, verdict};
+use super::output;
+use crate::kernel::{Inspect, Pins};
+use crate::state::Settings;
+
+/// Count packets and bytes per interface, direction and reason
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only this interface
+    #[arg(value_name = "IF")]
+    interface: Option<String>,
+    /// Reasons that never occurred too
+    #[arg(long)]
+    zero: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// One count.
+#[derive(Debug, Serialize)]
+struct Row {
+    interface: String,
+    ifindex: u32,
+    direction: &'static str,
+    verdict: &'static str,
+    reason: &'static str,
+    packets: u64,
+    bytes: u64,
+}
+
+/// Runs the verb.
+pub(super) fn run(args: &Args, settings: &Settings) -> Result<()> {
+    let inspect = Inspect::open(Pins::new(&settings.pin_dir))?;
+    let names = interfaces::names();
+    let mut rows = Vec::new();
+    let mut found = false;
+    for (ifindex, counters) in inspect.counters()? {
+        let interface = name_of(&names, ifindex);
+        if args.interface.as_ref().is_some_and(|only| *only != interface) {
+            continue;
+        }
+        found = true;
+        for direction in Direction::ALL {
+            for reason in Reason::ALL {
+                let count = counters.direction(direction).of(reason);
+                if count.packets == 0 && !args.zero {
+                    continue;
+                }
+                rows.push(Row {
+                    interface: interface.clone(),
+                    ifindex,
+                    direction: direction.name(),
+                    verdict: verdict(reason),
+                    reason: reason.name(),
+                    packets: count.packets,
+                    bytes: count.bytes,
+                });
+            }
+        }
+    }
+    if let (Some(interface), false) = (&args.interface, found) {
+        bail!("interface {interface} is not guarded; `ipv6-sg ports` lists those that are");
+    }
+    if args.json {
+        return output::json(&rows);
+    }
+    let mut table = output::table(["INTERFACE", "DIRECTION", "VERDICT", "REASON", "PACKETS", "BYTES"]);
+    for row in &rows {
+        table.add_row([
+            row.interface.as_str(),
+            row.direction,
+            row.verdict,
+            row.reason,
+            &row.packets.to_string(),
+            &row.bytes.to_string(),
+        ]);
+    }
+    output::print(&table)
+}
