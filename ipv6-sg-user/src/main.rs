@@ -1,2 +1,7 @@
 //! The `ipv6-sg` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ipv6_sg::cli::main()
+}
