@@ -37,7 +37,10 @@ fn icmp<F: Frame, T: Tables>(port: &Port, packet: &Packet<'_, F>, message: Messa
         }
         kind::ECHO_REQUEST | kind::ECHO_REPLY => Ok(icmpv6::echo(port, packet)),
         kind::MLD_QUERY => Err(Reason::MldQueryFromVm),
-        kind::MLD_REPORT | kind::MLD_DONE | kind::MLD2_REPORT => icmpv6::listener(packet),
+        kind::MLD_REPORT | kind::MLD_DONE | kind::MLD2_REPORT => {
+            let reason = icmpv6::listener(packet)?;
+            if packet.ip.destination.is_multicast() { Ok(reason) } else { Err(Reason::MldDestination) }
+        }
         kind::ROUTER_ADVERTISEMENT => Err(Reason::RaFromVm),
         kind::REDIRECT => Err(Reason::RedirectFromVm),
         kind::ROUTER_SOLICITATION | kind::NEIGHBOUR_SOLICITATION | kind::NEIGHBOUR_ADVERTISEMENT => {

@@ -11,26 +11,38 @@ use crate::state::{Model, Settings, directory};
 /// Names the settings file when no option does.
 const CONFIG_VARIABLE: &str = "IPV6_SG_CONFIG";
 
+/// Where the settings are.
+#[derive(Clone, Debug)]
+pub(super) struct Source(Option<PathBuf>);
+
 /// The surroundings of a verb.
 pub(super) struct Context {
-    config: Option<PathBuf>,
+    /// Where the settings are.
+    pub(super) source: Source,
     /// Standard output.
     pub(super) out: Out,
+}
+
+impl Source {
+    /// See [`Context::settings`].
+    pub(super) fn settings(&self) -> Result<Settings> {
+        Ok(match &self.0 {
+            Some(path) => Settings::load(path)?,
+            None => Settings::load_default()?,
+        })
+    }
 }
 
 impl Context {
     /// `config` is what the option said.
     pub(super) fn new(config: Option<PathBuf>) -> Self {
         let variable = || env::var_os(CONFIG_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
-        Self { config: config.or_else(variable), out: Out::stdout() }
+        Self { source: Source(config.or_else(variable)), out: Out::stdout() }
     }
 
     /// The effective settings. A file that somebody named must exist, the default one need not.
     pub(super) fn settings(&self) -> Result<Settings> {
-        Ok(match &self.config {
-            Some(path) => Settings::load(path)?,
-            None => Settings::load_default()?,
-        })
+        self.source.settings()
     }
 
     /// The state that these files and directories describe, or the state directory when there are none.

@@ -4,13 +4,21 @@
 //! quietly.
 
 mod check;
+mod client;
 mod completions;
 mod config;
 mod context;
+mod counters;
+mod daemon;
+mod detach;
 mod eui64;
 mod explain;
+mod interfaces;
 mod man;
+mod monitor;
 mod output;
+mod ports;
+mod status;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -55,8 +63,14 @@ macro_rules! verbs {
 }
 
 verbs! {
+    daemon::Daemon,
     check::Check,
+    status::Status,
+    ports::Ports,
+    counters::Counters,
+    monitor::Monitor,
     explain::Explain,
+    detach::Detach,
     eui64::Eui64,
     config::Config,
     completions::Completions,

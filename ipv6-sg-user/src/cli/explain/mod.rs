@@ -64,14 +64,14 @@ struct Input {
 impl Explain {
     pub(super) fn run(self, context: &mut Context) -> Result<()> {
         let direction = if self.from_vm { Direction::FromVm } else { Direction::ToVm };
-        let image = port::find(context, &self.interface)?;
+        let (image, source) = port::find(context, &self.interface)?;
         let tables = HostTables::of(&image);
         let out = &mut context.out;
         let numbered = self.pcap.is_some() || self.hex.len() > 1;
         let (mut all, mut frames, mut dropped) = (Vec::new(), 0, 0);
         let judge = |input: &Input| -> Result<()> {
             if frames == 0 && !self.format.json {
-                writeln!(out, "{}", port::heading(&image, direction))?;
+                writeln!(out, "{}", port::heading(&image, source, direction))?;
             }
             tables.set_time(input.time);
             frames += 1;
@@ -90,8 +90,7 @@ impl Explain {
             }
         }
         if self.format.json {
-            let port =
-                json!({ "interface": image.interface, "vm": image.vm, "judged_by": "state_files", "frames": all });
+            let port = json!({ "interface": image.interface, "vm": image.vm, "judged_by": source, "frames": all });
             return output::json(out, &port);
         }
         if numbered {

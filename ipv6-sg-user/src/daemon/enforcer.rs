@@ -1,0 +1,238 @@
+//! The thread that owns what is enforced: takes one request after the other and makes the kernel follow.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::links;
+use super::plan::{Desired, plan};
+use crate::kernel::{Guard, Hook, KernelError, XdpMode};
+
+/// How often everything is looked at without an occasion: somebody may have flushed qdiscs or removed pins.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// What the thread is asked to do.
+pub enum Request {
+    /// Interfaces may have changed.
+    Links,
+    /// From now on this is wanted. Interfaces that an operator took off are guarded again.
+    Desired(Box<Desired>, XdpMode),
+    /// Take enforcement off one interface, or off all.
+    Detach(Option<String>, oneshot::Sender<Result<Vec<String>, String>>),
+    /// Who is guarded, who is missing?
+    Status(oneshot::Sender<Status>),
+    /// End the thread; what is enforced stays.
+    Stop,
+}
+
+/// What the daemon knows beyond the maps.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Status {
+    /// Interfaces guarded with their port.
+    pub guarded: Vec<String>,
+    /// Interfaces that drop everything until their port arrives.
+    pub quarantined: Vec<String>,
+    /// Interfaces of ports that are not on this host now.
+    pub missing: Vec<String>,
+    /// Interfaces that an operator took enforcement off.
+    pub detached: Vec<String>,
+    /// What could not be done at the last attempt.
+    pub errors: Vec<String>,
+}
+
+impl Status {
+    /// Whether it worked; what did not is kept. An interface that vanished meanwhile is no error: netlink tells of it.
+    fn note(&mut self, result: Result<(), KernelError>) -> bool {
+        match result {
+            Ok(()) => true,
+            Err(KernelError::InterfaceGone { .. }) => false,
+            Err(error) => {
+                self.errors.push(error.to_string());
+                false
+            }
+        }
+    }
+}
+
+/// The owner of the guard.
+pub struct Enforcer {
+    guard: Guard,
+    desired: Desired,
+    xdp: XdpMode,
+    suspended: BTreeSet<u32>,
+    /// Guarded interfaces that have no memory of fragments yet.
+    forgetful: VecDeque<u32>,
+    /// Interfaces that are gone and still in the maps.
+    leaving: VecDeque<u32>,
+    status: Status,
+}
+
+impl Enforcer {
+    /// Makes the kernel follow `desired` for the first time.
+    pub fn start(guard: Guard, desired: Desired, xdp: XdpMode) -> Self {
+        let mut enforcer = Self {
+            guard,
+            desired,
+            xdp,
+            suspended: BTreeSet::new(),
+            forgetful: VecDeque::new(),
+            leaving: VecDeque::new(),
+            status: Status::default(),
+        };
+        enforcer.reconcile();
+        if enforcer.status.errors.is_empty()
+            && let Err(error) = enforcer.guard.remove_other_versions()
+        {
+            tracing::warn!("cannot remove what another version of this program left: {error}");
+        }
+        enforcer
+    }
+
+    /// What the first round did.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// Serves requests until told to stop.
+    pub fn run(mut self, requests: &Receiver<Request>) {
+        let mut looked = Instant::now();
+        let mut held = None;
+        loop {
+            let patience = match self.forgetful.is_empty() && self.leaving.is_empty() {
+                true => LOOK_AGAIN.saturating_sub(looked.elapsed()),
+                false => Duration::ZERO,
+            };
+            match held.take().map_or_else(|| requests.recv_timeout(patience), Ok) {
+                Ok(Request::Links) => {
+                    // One look answers all that have come since.
+                    held = requests.try_iter().find(|request| !matches!(request, Request::Links));
+                    self.reconcile();
+                }
+                Ok(Request::Desired(desired, xdp)) => {
+                    (self.desired, self.xdp) = (*desired, xdp);
+                    self.suspended.clear();
+                    self.reconcile();
+                }
+                Ok(Request::Detach(which, reply)) => {
+                    // Who asked may be gone; it is done all the same.
+                    let _ = reply.send(self.detach(which.as_deref()));
+                }
+                Ok(Request::Status(reply)) => {
+                    let _ = reply.send(self.status.clone());
+                }
+                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => self.catch_up(),
+            }
+            if looked.elapsed() >= LOOK_AGAIN {
+                if let Err(error) = self.guard.look_again() {
+                    tracing::error!("{error}");
+                }
+                self.reconcile();
+                looked = Instant::now();
+            }
+        }
+    }
+
+    fn reconcile(&mut self) {
+        let present = match links::present() {
+            Ok(present) => present,
+            Err(error) => {
+                self.status.errors = vec![format!("cannot list interfaces: {error}")];
+                tracing::error!("cannot list interfaces: {error}");
+                return;
+            }
+        };
+        self.suspended.retain(|ifindex| present.iter().any(|link| link.ifindex == *ifindex));
+        let plan = plan(&self.desired, &present, &self.guard.known(), &self.suspended);
+        let mut status = Status::default();
+        // What VMs send is guarded on all of them before what they receive: a new program takes the kernel its time.
+        let mut guarded = Vec::with_capacity(plan.guard.len());
+        for (link, entry) in &plan.guard {
+            let done = self.guard.write(link.ifindex, entry).and_then(|()| self.guard.attach(link, Hook::FromVm));
+            if status.note(done) {
+                guarded.push(link);
+            }
+        }
+        for link in guarded {
+            if !status.note(self.guard.attach(link, Hook::ToVm)) {
+                continue;
+            }
+            match self.desired.ports.contains_key(&link.interface) {
+                true => status.guarded.push(link.interface.clone()),
+                false => status.quarantined.push(link.interface.clone()),
+            }
+            if !self.guard.remembers_fragments(link.ifindex) && !self.forgetful.contains(&link.ifindex) {
+                self.forgetful.push_back(link.ifindex);
+            }
+            if let Err(error) = self.guard.shield(link, self.xdp) {
+                tracing::warn!("no XDP shield, tc guards alone: {error}");
+            }
+        }
+        for (ifindex, name) in plan.release {
+            match name {
+                Some(name) => {
+                    status.note(self.guard.release(ifindex, Some(&name)));
+                }
+                // Nothing crosses what is gone: there is time.
+                None if !self.leaving.contains(&ifindex) => self.leaving.push_back(ifindex),
+                None => {}
+            }
+        }
+        let here = |name: &String| present.iter().any(|link| link.interface == *name);
+        status.missing = self.desired.ports.keys().filter(|name| !here(name)).cloned().collect();
+        let suspended = present.iter().filter(|link| self.suspended.contains(&link.ifindex));
+        status.detached = suspended.map(|link| link.interface.clone()).collect();
+        for error in status.errors.iter().filter(|error| !self.status.errors.contains(error)) {
+            tracing::error!("{error}");
+        }
+        for interface in status.guarded.iter().filter(|interface| !self.status.guarded.contains(interface)) {
+            tracing::info!(interface, "guarded");
+        }
+        for interface in status.quarantined.iter().filter(|interface| !self.status.quarantined.contains(interface)) {
+            tracing::info!(interface, "quarantined");
+        }
+        self.status = status;
+    }
+
+    /// Does one of the things that take the kernel long and that nobody waits for.
+    fn catch_up(&mut self) {
+        if let Some(ifindex) = self.leaving.pop_front() {
+            match self.guard.release(ifindex, None) {
+                Ok(()) => tracing::info!(ifindex, "released, its interface is gone"),
+                Err(error) => tracing::error!("{error}"),
+            }
+            return;
+        }
+        let Some(ifindex) = self.forgetful.pop_front() else { return };
+        if self.guard.entries().contains_key(&ifindex)
+            && let Err(error) = self.guard.remember_fragments(ifindex)
+        {
+            tracing::error!("fragmented packets will not pass interface {ifindex}: {error}");
+        }
+    }
+
+    fn detach(&mut self, which: Option<&str>) -> Result<Vec<String>, String> {
+        let present = links::present().map_err(|error| format!("cannot list interfaces: {error}"))?;
+        let known = self.guard.known();
+        let chosen = |link: &&crate::kernel::Attachment| {
+            known.contains(&link.ifindex) && which.is_none_or(|name| name == link.interface)
+        };
+        let chosen: Vec<_> = present.iter().filter(chosen).collect();
+        if let (Some(name), true) = (which, chosen.is_empty()) {
+            return Err(format!("interface {name} is not guarded; `ipv6-sg ports` lists those that are"));
+        }
+        self.suspended.extend(chosen.iter().map(|link| link.ifindex));
+        if which.is_none() {
+            // Those too that could not be guarded so far: none is to be guarded again until somebody says so.
+            let wanted = |name: &str| self.desired.ports.contains_key(name) || (self.desired.quarantine)(name);
+            self.suspended.extend(present.iter().filter(|link| wanted(&link.interface)).map(|link| link.ifindex));
+        }
+        self.reconcile();
+        match self.status.errors.first() {
+            Some(error) => Err(error.clone()),
+            None => Ok(chosen.into_iter().map(|link| link.interface.clone()).collect()),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Counters for Prometheus.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, Result};
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use ipv6_sg_common::abi::Direction;
+use ipv6_sg_common::verdict::{Action, Reason};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+
+use crate::kernel::{Inspect, Pins};
+
+/// What a count is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    interface: String,
+    direction: &'static str,
+    verdict: &'static str,
+    reason: &'static str,
+}
+
+/// An interface.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Interface {
+    interface: String,
+}
+
+pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot serve metrics on {address}: set another address in `metrics`, or remove the key")
+    })
+}
+
+pub(super) async fn serve(listener: TcpListener, pins: Pins) {
+    let router = Router::new().route("/metrics", get(metrics)).with_state(pins);
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!("metrics have ended: {error}");
+    }
+}
+
+async fn metrics(State(pins): State<Pins>) -> impl IntoResponse {
+    // Reading maps blocks for microseconds a port; the runtime has other things to do meanwhile.
+    let text = tokio::task::spawn_blocking(move || encode(&pins)).await;
+    match text {
+        Ok(Ok(text)) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+fn encode(pins: &Pins) -> Result<String> {
+    let inspect = Inspect::open(pins.clone())?;
+    let names = super::links::present().context("cannot list interfaces")?;
+    let (packets, bytes) = (Family::<Labels, Counter>::default(), Family::<Labels, Counter>::default());
+    let suppressed = Family::<Interface, Counter>::default();
+    let ports = Gauge::<i64>::default();
+    let strays = Counter::<u64>::default();
+    let counters = inspect.counters()?;
+    ports.set(i64::try_from(counters.len()).unwrap_or(i64::MAX));
+    strays.inc_by(inspect.strays()?.packets);
+    for (ifindex, counters) in &counters {
+        let Some(link) = names.iter().find(|link| link.ifindex == *ifindex) else { continue };
+        for direction in Direction::ALL {
+            for reason in Reason::ALL {
+                let count = counters.direction(direction).of(reason);
+                // A port has some 150 counts, most of them 0 forever.
+                if count.packets == 0 {
+                    continue;
+                }
+                let verdict = match reason.action() {
+                    Action::Pass => "pass",
+                    Action::Drop => "drop",
+                };
+                let labels = Labels {
+                    interface: link.interface.clone(),
+                    direction: direction.name(),
+                    verdict,
+                    reason: reason.name(),
+                };
+                packets.get_or_create(&labels).inc_by(count.packets);
+                bytes.get_or_create(&labels).inc_by(count.bytes);
+            }
+        }
+        let interface = Interface { interface: link.interface.clone() };
+        suppressed.get_or_create(&interface).inc_by(counters.events.suppressed);
+    }
+    let mut registry = Registry::with_prefix("ipv6_sg");
+    registry.register("packets", "Packets that crossed a port or were dropped there", packets);
+    registry.register("bytes", "Bytes that crossed a port or were dropped there", bytes);
+    registry.register("suppressed_events", "Drops that were counted but not reported as an event", suppressed);
+    registry.register("ports", "Guarded interfaces", ports);
+    registry.register("stray_packets", "Packets dropped on interfaces without a port", strays);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).context("cannot encode metrics")?;
+    // The encoder ends the text; a newline after the end marker is what some parsers want.
+    if !text.ends_with('\n') {
+        writeln!(text)?;
+    }
+    Ok(text)
+}

@@ -1,0 +1,191 @@
+//! The loaded object, its maps, and the ports it guards.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aya::maps::{Map, MapData, MapInfo};
+use aya::{Ebpf, EbpfLoader};
+use ipv6_sg_common::abi::maps;
+use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+
+use super::attach::{Attacher, Attachment, Hook, TcMethod, XdpMode};
+use super::error::{caused_by, not_permitted, one_line};
+use super::fragments::Maker;
+use super::ports::{PortEntry, PortMaps};
+use super::{KernelError, OBJECT, Pins, Result, bpffs, program};
+
+/// What is enforced in this network namespace, open for changes.
+pub struct Guard {
+    ebpf: Ebpf,
+    pins: Pins,
+    maps: PortMaps,
+    attacher: Attacher,
+    maker: Maker,
+    entries: BTreeMap<u32, PortEntry>,
+    /// Interfaces with a memory of fragments.
+    remembering: BTreeSet<u32>,
+}
+
+impl Guard {
+    /// Loads the object; adopts the maps and links that are pinned, after looking that they are what they should be.
+    /// Nothing that is attached is touched yet.
+    ///
+    /// # Errors
+    /// Everything that keeps the kernel from running the object; what was enforced stays.
+    pub fn open(pins: Pins, method: TcMethod) -> Result<Self> {
+        // Before 5.11 maps count against this limit. Elsewhere it does not matter whether it can be raised.
+        let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
+        bpffs::ensure(pins.root())?;
+        let template = aya_obj::Object::parse(OBJECT).map_err(|error| KernelError::Object(Box::new(error.into())))?;
+        verify_pinned(&pins, &template)?;
+        pins.create()?;
+        let mut loader = EbpfLoader::new();
+        for name in maps::ALL {
+            loader.map_pin_path(name, pins.map(name));
+        }
+        let mut ebpf = loader.load(OBJECT).map_err(|error| {
+            if not_permitted(&error) { KernelError::NotPermitted } else { KernelError::Object(Box::new(error)) }
+        })?;
+        #[cfg(feature = "diagnostics")]
+        super::diagnostics::start(&mut ebpf);
+        program::load(&mut ebpf)?;
+        let maker = Maker::new(program::info(&ebpf, Hook::FromVm)?.btf_id())?;
+        let mut maps = PortMaps::take(&mut ebpf)?;
+        let entries = maps.read()?;
+        maps.sweep(&entries)?;
+        let remembering = maps.fragments.keys().flatten().collect();
+        let attacher = Attacher::new(pins.clone(), method)?;
+        Ok(Self { ebpf, pins, maps, attacher, maker, entries, remembering })
+    }
+
+    /// The ports in the maps, by interface index.
+    pub fn entries(&self) -> &BTreeMap<u32, PortEntry> {
+        &self.entries
+    }
+
+    /// Reads the maps again and believes nothing of what is attached: somebody else may have changed it.
+    pub fn look_again(&mut self) -> Result<()> {
+        self.attacher.doubt();
+        self.entries = self.maps.read()?;
+        self.remembering = self.maps.fragments.keys().flatten().collect();
+        Ok(())
+    }
+
+    /// Interfaces that something of ours is left on or about: ports in the maps, and pinned links of any version.
+    pub fn known(&self) -> BTreeSet<u32> {
+        self.entries.keys().copied().chain(self.attacher.interfaces()).collect()
+    }
+
+    /// Makes sure that the program of a tc hook runs on an interface whose port is [written](Self::write).
+    ///
+    /// A new link takes the kernel one RCU grace period, some ten milliseconds, under the lock of all interfaces.
+    pub fn attach(&mut self, to: &Attachment, hook: Hook) -> Result<()> {
+        self.attacher.attach_tc(&mut self.ebpf, to, hook)
+    }
+
+    /// Makes sure that the XDP shield stands as `mode` says. Never needed: tc guards alone.
+    pub fn shield(&mut self, to: &Attachment, mode: XdpMode) -> Result<()> {
+        self.attacher.attach_xdp(&mut self.ebpf, to, mode)
+    }
+
+    /// Writes what differs from what the maps hold for this interface.
+    pub fn write(&mut self, ifindex: u32, entry: &PortEntry) -> Result<()> {
+        let before = self.entries.get(&ifindex);
+        if before.is_none() {
+            self.maps.add_counters(ifindex)?;
+        }
+        if before != Some(entry) {
+            self.maps.write(ifindex, before, entry)?;
+            self.entries.insert(ifindex, entry.clone());
+        }
+        Ok(())
+    }
+
+    /// Gives a guarded interface its memory of fragments. Apart from [`Self::guard`], because the kernel takes its time
+    /// over it: a new tap is guarded first and learns about fragments a moment later.
+    pub fn remember_fragments(&mut self, ifindex: u32) -> Result<()> {
+        self.maps.add_fragments(ifindex, &self.maker)?;
+        self.remembering.insert(ifindex);
+        Ok(())
+    }
+
+    /// Whether an interface has its memory of fragments.
+    pub fn remembers_fragments(&self, ifindex: u32) -> bool {
+        self.remembering.contains(&ifindex)
+    }
+
+    /// Takes everything off an interface: programs first, then what they look up. `name` is `None` when the interface is
+    /// gone.
+    pub fn release(&mut self, ifindex: u32, name: Option<&str>) -> Result<()> {
+        self.attacher.detach(ifindex, name)?;
+        if let Some(entry) = self.entries.get(&ifindex) {
+            self.maps.remove(ifindex, entry)?;
+            self.entries.remove(&ifindex);
+            self.remembering.remove(&ifindex);
+        }
+        Ok(())
+    }
+
+    /// Removes what other versions of this program left, once none of their links is in use any more.
+    pub fn remove_other_versions(&self) -> Result<()> {
+        self.pins.remove_other_versions()
+    }
+
+    /// Removes the maps themselves. Only when nothing is guarded any more.
+    pub fn remove_pins(self) -> Result<()> {
+        self.pins.remove()
+    }
+}
+
+impl PortMaps {
+    fn take(ebpf: &mut Ebpf) -> Result<Self> {
+        Ok(Self {
+            ports: take(ebpf, maps::PORTS)?,
+            sources: take(ebpf, maps::SOURCES)?,
+            routers: take(ebpf, maps::ROUTERS)?,
+            counters: take(ebpf, maps::COUNTERS)?,
+            fragments: take(ebpf, maps::FRAGMENTS)?,
+        })
+    }
+}
+
+fn take<M: TryFrom<Map, Error = aya::maps::MapError>>(ebpf: &mut Ebpf, name: &'static str) -> Result<M> {
+    let map = ebpf.take_map(name).ok_or_else(|| KernelError::Map {
+        action: "open",
+        map: name,
+        reason: "the object has no such map".to_owned(),
+    })?;
+    M::try_from(map).map_err(KernelError::map("open", name))
+}
+
+/// aya opens a pinned map without comparing it with the object's; a program would then run on a map of other sizes.
+fn verify_pinned(pins: &Pins, template: &aya_obj::Object) -> Result<()> {
+    for name in maps::ALL {
+        let path = pins.map(name);
+        let data = match MapData::from_pin(&path) {
+            Ok(data) => data,
+            Err(error) if caused_by(&error, libc::ENOENT) => continue,
+            Err(error) if not_permitted(&error) => return Err(KernelError::NotPermitted),
+            Err(error) => return Err(KernelError::map("open", name)(error)),
+        };
+        let info = data.info().map_err(KernelError::map("open", name))?;
+        let Some(wanted) = template.maps.get(name) else { continue };
+        let (found, wanted) = (shape_of(&info), shape_wanted(wanted));
+        if found != wanted {
+            return Err(KernelError::ForeignMap { path, found, wanted, directory: pins.directory() });
+        }
+    }
+    Ok(())
+}
+
+fn shape_of(info: &MapInfo) -> String {
+    let kind = info.map_type().map_or_else(|error| one_line(&error), |kind| format!("{}", kind as u32));
+    shape(&kind, info.key_size(), info.value_size(), info.max_entries(), info.map_flags())
+}
+
+fn shape_wanted(map: &aya_obj::Map) -> String {
+    shape(&map.map_type().to_string(), map.key_size(), map.value_size(), map.max_entries(), map.map_flags())
+}
+
+fn shape(kind: &str, key: u32, value: u32, entries: u32, flags: u32) -> String {
+    format!("type {kind}, key {key} bytes, value {value} bytes, {entries} entries, flags {flags:#x}")
+}

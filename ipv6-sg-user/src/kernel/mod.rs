@@ -1,0 +1,35 @@
+//! The kernel side of the user side: loading, pinning, attaching, and what the maps hold.
+//!
+//! Takes compiled ports and writes them; knows neither state files nor where they come from, and decides no policy.
+//!
+//! ```text
+//! <pin_dir>/v<ABI>/maps/<name>            the maps
+//! <pin_dir>/v<ABI>/links/<ifindex>-<hook> what keeps the programs on the taps
+//! ```
+
+mod attach;
+mod bpffs;
+#[cfg(feature = "diagnostics")]
+mod diagnostics;
+mod error;
+mod fragments;
+mod guard;
+mod inspect;
+mod object;
+mod pins;
+mod pod;
+mod ports;
+mod privileges;
+mod program;
+
+pub use attach::{Attachment, Hook, TcMethod, XdpMode};
+pub use error::KernelError;
+pub use guard::Guard;
+pub use inspect::{Events, Inspect};
+pub use object::OBJECT;
+pub use pins::Pins;
+pub use ports::PortEntry;
+pub use privileges::check as check_privileges;
+
+/// What the functions of this room return.
+pub type Result<T> = std::result::Result<T, KernelError>;
