@@ -11,7 +11,6 @@ mod plan;
 mod socket;
 mod watch;
 
-use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
@@ -160,12 +159,11 @@ fn adopt(old: &Settings, new: Settings) -> Settings {
     for (key, _) in fixed.iter().filter(|(_, differs)| *differs) {
         tracing::warn!("{key} has changed and takes effect when the daemon is restarted");
     }
-    let keep = |path: &PathBuf| path.clone();
     Settings {
-        state_dir: keep(&old.state_dir),
-        run_dir: keep(&old.run_dir),
-        data_dir: keep(&old.data_dir),
-        pin_dir: keep(&old.pin_dir),
+        state_dir: old.state_dir.clone(),
+        run_dir: old.run_dir.clone(),
+        data_dir: old.data_dir.clone(),
+        pin_dir: old.pin_dir.clone(),
         metrics: old.metrics,
         ..new
     }
