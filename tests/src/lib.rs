@@ -8,4 +8,5 @@
 pub mod corpus;
 pub mod frame;
 pub mod host;
+pub mod lab;
 pub mod world;
