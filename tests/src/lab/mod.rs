@@ -6,6 +6,7 @@
 //! - [`Hypervisor`]: a namespace with a bridge, the installation, and its daemon
 //! - [`Guest`]: a VM behind a port of the bridge
 //! - [`Wire`]: frames as they are, sent and seen on an interface
+//! - [`transfer`], [`datagrams`]: what guests do all day
 //! - [`Traffic`]: honest and forged frames that never pause
 //!
 //! Everything is removed when it is dropped, also by a test that panics, and named such that tests run side by side.
@@ -16,6 +17,7 @@ mod hypervisor;
 mod netns;
 mod process;
 mod site;
+mod talk;
 mod traffic;
 mod wire;
 
@@ -27,6 +29,7 @@ pub use hypervisor::Hypervisor;
 pub use netns::{Netns, run};
 pub use process::Process;
 pub use site::{Outcome, Site, binary, outcome, port};
+pub use talk::{datagrams, transfer};
 pub use traffic::{Report, Traffic, address, forged, honest};
 pub use wire::Wire;
 
