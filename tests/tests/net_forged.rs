@@ -176,7 +176,11 @@ fn without_the_guard_lies_are_believed() {
     for Lie { frame, .. } in lies() {
         wire.send(&frame);
     }
+    // Asked for its address by one of the lies, the neighbour sets the router right: the last word is the liar's.
+    let claim = Ipv6::new(VM_LINK_LOCAL, ROUTER_LINK_LOCAL, nd::na(NEIGHBOUR, &[nd::tlla(VM_MAC)])).hops(255);
+    let claim = claim.ethernet(Direction::FromVm).build();
     eventually("a poisoned neighbour cache", || {
+        wire.send(&claim);
         let neighbour = pod.router.netns.run(&format!("ip -6 neigh show to {NEIGHBOUR} dev eth0"));
         neighbour.contains(&VM_MAC.to_string()).then_some(())
     });

@@ -26,6 +26,13 @@ impl Hypervisor {
         let netns = Netns::new("hv");
         // A bridge for VMs has no addresses of its own, and what it sent would blur what tests count.
         netns.sysctl("ipv6/conf/default/disable_ipv6", "1");
+        // Where the host has br_netfilter, iptables would drop what is malformed: here only the guard may.
+        for family in ["ip", "ip6", "arp"] {
+            let key = format!("bridge/bridge-nf-call-{family}tables");
+            if std::path::Path::new("/proc/sys/net").join(&key).exists() {
+                netns.sysctl(&key, "0");
+            }
+        }
         netns.ip("link add br0 type bridge mcast_snooping 0\nlink set br0 up");
         Self { site: Site::new(), netns }
     }
