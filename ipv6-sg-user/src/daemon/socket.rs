@@ -32,7 +32,7 @@ pub(super) fn bind(run_dir: &Path) -> Result<(UnixListener, SocketFile)> {
         .recursive(true)
         .mode(0o755)
         .create(run_dir)
-        .with_context(|| format!("cannot create run_dir {}", run_dir.display()))?;
+        .with_context(|| format!("cannot create run_dir {}: run as root, or set another run_dir", run_dir.display()))?;
     let path = run_dir.join(SOCKET);
     match UnixStream::connect(&path) {
         Ok(_) => bail!("another daemon answers on {}: stop it first, or set another run_dir", path.display()),
@@ -40,12 +40,16 @@ pub(super) fn bind(run_dir: &Path) -> Result<(UnixListener, SocketFile)> {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             fs::remove_file(&path).with_context(|| format!("cannot remove the stale socket {}", path.display()))?;
         }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            bail!("{} is for root only: run as root", path.display())
+        }
         Err(_) => {}
     }
     // From its first moment nobody but root may connect.
     let before = umask(Mode::from_bits_truncate(0o177));
     let listener = UnixListener::bind(&path);
     umask(before);
-    let listener = listener.with_context(|| format!("cannot listen on {}", path.display()))?;
+    let listener = listener
+        .with_context(|| format!("cannot listen on {}: run as root, or set another run_dir", path.display()))?;
     Ok((listener, SocketFile(path)))
 }
