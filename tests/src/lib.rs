@@ -5,11 +5,13 @@
 //! - [`corpus`]: named frames, each with the verdict and the reason that the policy asks for
 //! - [`host`]: the verdict on the host
 //! - [`object`]: the verdict of the kernel program, by `BPF_PROG_TEST_RUN`
+//! - [`lab`]: hypervisors, VMs and daemons in namespaces
 //! - [`fuzz`]: frames that nobody thought of
 
 pub mod corpus;
 pub mod frame;
 pub mod fuzz;
 pub mod host;
+pub mod lab;
 pub mod object;
 pub mod world;

@@ -71,8 +71,14 @@ impl Monitor {
 
 fn follow(args: &Monitor, settings: &Settings, out: &mut dyn Write) -> Result<()> {
     let inspect = Inspect::open(Pins::new(&settings.pin_dir))?;
-    let _alone = alone(settings)?;
+    if let Some(interface) = &args.interface {
+        let names = interfaces::names();
+        if !inspect.ports()?.keys().any(|ifindex| name_of(&names, *ifindex) == *interface) {
+            bail!("interface {interface} is not guarded; `ipv6-sg ports` lists those that are");
+        }
+    }
     let mut events = inspect.events()?;
+    let _alone = alone(settings)?;
     let mut capture = args.pcap.as_ref().map(Capture::create).transpose()?;
     let boot = boot_offset()?;
     let mut left = args.count.unwrap_or(u64::MAX);

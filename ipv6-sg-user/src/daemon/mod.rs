@@ -39,8 +39,10 @@ pub fn run(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send + '
 async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send + 'static) -> Result<()> {
     // Everything that can be refused comes before the first change.
     check_privileges()?;
+    // Watching begins before reading, or a change in between would never be seen.
+    let mut state_changed = watch::directory(&settings.state_dir)?;
     let image = load(settings)?;
-    let listener = socket::bind(&settings.run_dir)?;
+    let (listener, _socket) = socket::bind(&settings.run_dir)?;
     let metrics = match settings.metrics {
         Some(address) => Some(metrics::bind(address).await?),
         None => None,
@@ -48,7 +50,10 @@ async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send
     let pins = Pins::new(&settings.pin_dir);
     let (changed, mut links_changed) = channel(1);
     let links = tokio::spawn(links::watch(changed));
-    let mut state_changed = watch::directory(&settings.state_dir)?;
+    // From here on signals are ours: systemd may send them as soon as it hears that we are ready.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
 
     let (desired, xdp) = (desired(settings, &image), xdp(settings));
     let (open_pins, method) = (pins.clone(), TcMethod::of_this_kernel());
@@ -73,9 +78,6 @@ async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send
         "ready"
     );
 
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
     let mut settings = settings.clone();
     loop {
         tokio::select! {
@@ -97,7 +99,6 @@ async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send
     send(&requests, Request::Stop)?;
     links.abort();
     let ended = tokio::task::spawn_blocking(move || enforcing.join()).await?;
-    socket::remove(&settings.run_dir);
     ended.map_err(|_| anyhow::anyhow!("the enforcer panicked"))
 }
 

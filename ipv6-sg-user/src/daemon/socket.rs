@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use nix::sys::stat::{Mode, umask};
@@ -12,16 +12,27 @@ use tokio::net::UnixListener;
 
 use super::SOCKET;
 
+/// The socket's file, removed when the daemon ends or does not get as far as starting.
+pub(super) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0) {
+            tracing::debug!("cannot remove {}: {error}", self.0.display());
+        }
+    }
+}
+
 /// Binds the socket in `run_dir`, which is made if it does not exist.
 ///
 /// # Errors
 /// Another daemon answers there, or the directory is not to be written.
-pub(super) fn bind(run_dir: &Path) -> Result<UnixListener> {
+pub(super) fn bind(run_dir: &Path) -> Result<(UnixListener, SocketFile)> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o755)
         .create(run_dir)
-        .with_context(|| format!("cannot create run_dir {}", run_dir.display()))?;
+        .with_context(|| format!("cannot create run_dir {}: run as root, or set another run_dir", run_dir.display()))?;
     let path = run_dir.join(SOCKET);
     match UnixStream::connect(&path) {
         Ok(_) => bail!("another daemon answers on {}: stop it first, or set another run_dir", path.display()),
@@ -29,19 +40,16 @@ pub(super) fn bind(run_dir: &Path) -> Result<UnixListener> {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             fs::remove_file(&path).with_context(|| format!("cannot remove the stale socket {}", path.display()))?;
         }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            bail!("{} is for root only: run as root", path.display())
+        }
         Err(_) => {}
     }
     // From its first moment nobody but root may connect.
     let before = umask(Mode::from_bits_truncate(0o177));
     let listener = UnixListener::bind(&path);
     umask(before);
-    listener.with_context(|| format!("cannot listen on {}", path.display()))
-}
-
-/// Removes the socket at the end of a daemon's life.
-pub(super) fn remove(run_dir: &Path) {
-    let path = run_dir.join(SOCKET);
-    if let Err(error) = fs::remove_file(&path) {
-        tracing::debug!("cannot remove {}: {error}", path.display());
-    }
+    let listener = listener
+        .with_context(|| format!("cannot listen on {}: run as root, or set another run_dir", path.display()))?;
+    Ok((listener, SocketFile(path)))
 }

@@ -17,18 +17,18 @@ pub(super) fn ensure(pin_dir: &Path) -> Result<()> {
         return fs::create_dir_all(pin_dir).map_err(KernelError::file("create", pin_dir));
     }
     let target = if pin_dir.starts_with(USUAL) { Path::new(USUAL) } else { pin_dir };
-    if target == pin_dir {
+    let made = target == pin_dir && !pin_dir.exists();
+    if made {
         fs::create_dir_all(pin_dir).map_err(KernelError::file("create", pin_dir))?;
     }
-    tracing::info!(path = %target.display(), "mounting a bpffs");
-    mount(
-        Some("bpf"),
-        target,
-        Some("bpf"),
-        MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC,
-        Some("mode=0700"),
-    )
-    .map_err(|error| KernelError::NoBpffs { path: pin_dir.to_owned(), source: io::Error::from(error) })?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    if let Err(error) = mount(Some("bpf"), target, Some("bpf"), flags, Some("mode=0700")) {
+        if made {
+            let _ = fs::remove_dir(pin_dir);
+        }
+        return Err(KernelError::NoBpffs { path: pin_dir.to_owned(), reason: io::Error::from(error) });
+    }
+    tracing::info!(path = %target.display(), "mounted a bpffs");
     fs::create_dir_all(pin_dir).map_err(KernelError::file("create", pin_dir))
 }
 

@@ -10,27 +10,27 @@ use aya::programs::ProgramError;
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
     /// Not enough privileges.
-    #[error("loading eBPF programs needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON: run as root")]
+    #[error("eBPF needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON: run as root")]
     NotPermitted,
     /// No bpffs, and none could be mounted.
     #[error(
-        "{path} is not on a bpffs and none could be mounted there ({source}): mount one with `mount -t bpf bpf {path}`, or set pin_dir"
+        "{path} is not on a bpffs and none could be mounted there ({reason}): mount one with `mount -t bpf bpf {path}`, or set pin_dir"
     )]
     NoBpffs {
         /// The pin directory.
         path: PathBuf,
-        /// Why the mount failed.
-        source: io::Error,
+        /// Why the mount failed. No `source`: the message has it, and printing the chain would say it twice.
+        reason: io::Error,
     },
     /// A file operation on the pin directory failed.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {path}: {reason}")]
     File {
         /// What was tried.
         action: &'static str,
         /// On which path.
         path: PathBuf,
         /// The system's answer.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Nothing is pinned.
     #[error("nothing is enforced here: no maps are pinned in {path}; start `ipv6-sg daemon`, or check pin_dir")]
@@ -112,7 +112,7 @@ impl KernelError {
 
     pub(super) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File { action, path, source }
+        move |reason| Self::File { action, path, reason }
     }
 }
 
@@ -134,9 +134,14 @@ pub(super) fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// Whether EPERM or EACCES is among the causes.
+/// Whether EPERM is among the causes. Not EACCES: that is how the verifier refuses a program.
 pub(super) fn not_permitted(error: &(dyn std::error::Error + 'static)) -> bool {
     caused_by(error, libc::EPERM)
+}
+
+/// Whether a pin could not be opened for want of privileges: the bpffs, or the kernel, says no.
+pub(super) fn pin_not_permitted(error: &(dyn std::error::Error + 'static)) -> bool {
+    not_permitted(error) || caused_by(error, libc::EACCES)
 }
 
 /// Whether this error number is among the causes.

@@ -8,7 +8,7 @@ use ipv6_sg_common::abi::maps;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
 use super::attach::{Attacher, Attachment, Hook, TcMethod, XdpMode};
-use super::error::{caused_by, not_permitted, one_line};
+use super::error::{caused_by, not_permitted, one_line, pin_not_permitted};
 use super::fragments::Maker;
 use super::ports::{PortEntry, PortMaps};
 use super::{KernelError, OBJECT, Pins, Result, bpffs, program};
@@ -164,7 +164,7 @@ fn verify_pinned(pins: &Pins, template: &aya_obj::Object) -> Result<()> {
         let data = match MapData::from_pin(&path) {
             Ok(data) => data,
             Err(error) if caused_by(&error, libc::ENOENT) => continue,
-            Err(error) if not_permitted(&error) => return Err(KernelError::NotPermitted),
+            Err(error) if pin_not_permitted(&error) => return Err(KernelError::NotPermitted),
             Err(error) => return Err(KernelError::map("open", name)(error)),
         };
         let info = data.info().map_err(KernelError::map("open", name))?;

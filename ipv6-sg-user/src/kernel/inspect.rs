@@ -7,7 +7,7 @@ use aya::maps::{HashMap, LpmTrie, Map, MapData, PerCpuArray, PerCpuHashMap, Ring
 use ipv6_sg_common::abi::{Count, Counters, DropEvent, maps};
 
 use super::attach::{self, Hook};
-use super::error::{caused_by, not_permitted};
+use super::error::pin_not_permitted;
 use super::pod::Raw;
 use super::ports::{self, PortEntry};
 use super::{KernelError, Pins, Result};
@@ -24,7 +24,7 @@ impl Inspect {
         // Whoever may not open them may at best see that they are there.
         match MapData::from_pin(pins.map(maps::PORTS)) {
             Ok(_) if pins.complete() => Ok(Self { pins }),
-            Err(error) if not_permitted(&error) || caused_by(&error, libc::EACCES) => Err(KernelError::NotPermitted),
+            Err(error) if pin_not_permitted(&error) => Err(KernelError::NotPermitted),
             _ => Err(KernelError::NothingPinned { path: pins.maps() }),
         }
     }
@@ -77,7 +77,9 @@ impl Inspect {
         name: &'static str,
         kind: fn(MapData) -> Map,
     ) -> Result<M> {
-        let data = MapData::from_pin(self.pins.map(name)).map_err(KernelError::map("open", name))?;
+        let data = MapData::from_pin(self.pins.map(name)).map_err(|error| {
+            if pin_not_permitted(&error) { KernelError::NotPermitted } else { KernelError::map("open", name)(error) }
+        })?;
         M::try_from(kind(data)).map_err(KernelError::map("open", name))
     }
 }

@@ -1,0 +1,136 @@
+//! The ways to stand on a port: tc filters where there are no links, and the XDP shield in front of both.
+
+use ipv6_sg::compile::compile;
+use ipv6_sg::kernel::{Attachment, Guard, Hook, Pins, PortEntry, TcMethod};
+use ipv6_sg::state::{Settings, directory};
+use ipv6_sg_common::verdict::Reason;
+use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Process, Traffic, eventually, forged, honest};
+use ipv6_sg_tests::world::{NEIGHBOUR_MAC, VM_MAC};
+
+/// A hypervisor with two silent guests that the state knows.
+fn hypervisor() -> (Hypervisor, Guest, Guest) {
+    let hypervisor = Hypervisor::new();
+    let vm = hypervisor.guest("vm1", VM_MAC, Ip::Silent);
+    let neighbour = hypervisor.guest("vm2", NEIGHBOUR_MAC, Ip::Silent);
+    hypervisor.ports(&[&vm, &neighbour]);
+    (hypervisor, vm, neighbour)
+}
+
+/// What a daemon on a kernel before 6.6 does at every start.
+fn guard_with_filters(hypervisor: &Hypervisor) {
+    let model = directory::load(&hypervisor.site.state_dir()).expect("good state");
+    let image = compile(&model, &Settings::default()).expect("small state");
+    hypervisor.netns.inside(|| {
+        let mut guard = Guard::open(Pins::new(&hypervisor.site.pins), TcMethod::Clsact).expect("an object that loads");
+        for (interface, port) in &image.ports {
+            let ifindex = nix::net::if_::if_nametoindex(interface.as_str()).expect("an interface");
+            guard.write(ifindex, &PortEntry::new(port.port)).expect("written");
+            for hook in Hook::TC {
+                guard.attach(&Attachment { interface: interface.clone(), ifindex }, hook).expect("attached");
+            }
+        }
+    });
+}
+
+/// The programs that filters of ours run on a port, by id.
+fn filters(hypervisor: &Hypervisor, port: &str) -> Vec<u64> {
+    let side = |side| {
+        let text = hypervisor.netns.run(&format!("tc -j filter show dev {port} {side}"));
+        let filters: serde_json::Value = serde_json::from_str(&text).expect("tc prints JSON");
+        let ids =
+            filters.as_array().expect("a list").iter().filter_map(|filter| filter["options"]["prog"]["id"].as_u64());
+        ids.collect::<Vec<_>>()
+    };
+    ["ingress", "egress"].map(side).concat()
+}
+
+#[test]
+fn filters_are_replaced_without_a_gap_and_taken_off() {
+    let (hypervisor, vm, neighbour) = hypervisor();
+    guard_with_filters(&hypervisor);
+    let first = filters(&hypervisor, "vm1");
+    assert_eq!(first.len(), 2, "one on each side");
+
+    let traffic = Traffic::start(&vm, &neighbour);
+    for _ in 0..5 {
+        traffic.flow(200);
+        guard_with_filters(&hypervisor);
+    }
+    traffic.flow(200);
+    let report = traffic.stop();
+    report.assert_clean();
+    let last = filters(&hypervisor, "vm1");
+    assert_eq!(last.len(), 2, "replaced, not added: {last:?}");
+    assert!(first.iter().all(|program| !last.contains(program)), "{first:?} still run");
+    assert_eq!(hypervisor.counters("vm1").from_vm.of(Reason::SourcePrivacy).packets, report.sent);
+    assert_eq!(hypervisor.counters("vm2").to_vm.of(Reason::Traffic).packets, report.sent);
+
+    hypervisor.netns.inside(|| {
+        let mut guard = Guard::open(Pins::new(&hypervisor.site.pins), TcMethod::Clsact).expect("an object that loads");
+        for ifindex in guard.known() {
+            let name = nix::net::if_::if_indextoname(ifindex).expect("it is there").into_string().expect("text");
+            guard.release(ifindex, Some(&name)).expect("released");
+        }
+        guard.remove_pins().expect("removed");
+    });
+    assert_eq!(filters(&hypervisor, "vm1"), [0; 0]);
+    assert_eq!(hypervisor.site.pinned().len(), 0, "{:#?}", hypervisor.site.pinned());
+    let (into, bad) = (neighbour.wire(), forged(&vm, &neighbour, 1));
+    vm.wire().send(&bad);
+    into.until("the frame of a released port", |frame| frame == bad.bytes);
+}
+
+/// With the shield up, forged frames die in it, and honest ones pass it.
+#[track_caller]
+fn assert_shielded(mode: &str, shown: &str) {
+    let (hypervisor, vm, neighbour) = hypervisor();
+    hypervisor.site.settings(&format!("xdp = {mode:?}"));
+    let daemon = hypervisor.daemon();
+    assert_eq!(daemon.lines_with("WARN"), [String::new(); 0]);
+    let link = hypervisor.netns.run("ip link show vm1");
+    assert!(link.contains(shown), "{link}");
+
+    let mut monitor = Process::start(hypervisor.site.verb(&hypervisor.netns, "monitor vm1 --json"));
+    let (out, into) = (vm.wire(), neighbour.wire());
+    let (bad, good) = (forged(&vm, &neighbour, 1), honest(&vm, &neighbour, 2));
+    out.send(&bad);
+    let event: serde_json::Value = serde_json::from_str(&monitor.wait_for("{")).expect("JSON");
+    assert_eq!((event["hook"].as_str(), event["reason"].as_str()), (Some("xdp"), Some("source_privacy")), "{event}");
+    out.send(&good);
+    let seen = into.until("the honest frame", |frame| frame == good.bytes);
+    assert!(!seen.contains(&bad.bytes), "the forged frame arrived");
+    // Counted once each, whoever saw it.
+    let counters = || hypervisor.counters("vm1").from_vm;
+    eventually("counts", || {
+        let counters = counters();
+        (counters.of(Reason::SourcePrivacy).packets == 1 && counters.of(Reason::Traffic).packets == 1).then_some(())
+    });
+
+    let traffic = Traffic::start(&vm, &neighbour);
+    traffic.flow(100);
+    drop(daemon);
+    let _daemon = hypervisor.daemon();
+    traffic.flow(100);
+    // A shield taken off leaves tc, which needs none.
+    hypervisor.site.settings("xdp = \"off\"");
+    drop(_daemon);
+    let _daemon = hypervisor.daemon();
+    traffic.flow(100);
+    traffic.stop().assert_clean();
+    eventually("no shield", || (!hypervisor.netns.run("ip link show vm1").contains("xdp")).then_some(()));
+}
+
+#[test]
+fn the_shield_in_the_stack() {
+    assert_shielded("generic", "xdpgeneric");
+}
+
+#[test]
+fn the_shield_in_the_driver() {
+    assert_shielded("native", " xdp ");
+}
+
+#[test]
+fn the_shield_wherever_it_can_be() {
+    assert_shielded("auto", "xdp");
+}

@@ -1,0 +1,118 @@
+//! What is pinned already: by another version of the program, or by something that is none.
+
+use std::process::Command;
+
+use ipv6_sg::compile::compile;
+use ipv6_sg::kernel::{Attachment, Guard, Hook, Pins, PortEntry, TcMethod, XdpMode};
+use ipv6_sg::state::{Settings, directory};
+use ipv6_sg_common::abi::{ABI_VERSION, maps};
+use ipv6_sg_common::verdict::Reason;
+use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Traffic, run};
+use ipv6_sg_tests::world::{NEIGHBOUR_MAC, VM_MAC};
+
+/// Another version: its maps and programs are the same, and it is not to know.
+const OTHER: u32 = ABI_VERSION + 1;
+
+/// A hypervisor with two silent guests that the state knows.
+fn hypervisor() -> (Hypervisor, Guest, Guest) {
+    let hypervisor = Hypervisor::new();
+    let vm = hypervisor.guest("vm1", VM_MAC, Ip::Silent);
+    let neighbour = hypervisor.guest("vm2", NEIGHBOUR_MAC, Ip::Silent);
+    hypervisor.ports(&[&vm, &neighbour]);
+    (hypervisor, vm, neighbour)
+}
+
+/// Guards ports as another version's daemon would have, and ends.
+fn guard_as_other_version(hypervisor: &Hypervisor, ports: &[&str], xdp: XdpMode) {
+    let model = directory::load(&hypervisor.site.state_dir()).expect("good state");
+    let image = compile(&model, &Settings::default()).expect("small state");
+    hypervisor.netns.inside(|| {
+        let pins = Pins::of_abi(&hypervisor.site.pins, OTHER);
+        let mut guard = Guard::open(pins, TcMethod::Tcx).expect("an object that loads");
+        for port in ports {
+            let ifindex = nix::net::if_::if_nametoindex(*port).expect("an interface");
+            let to = Attachment { interface: (*port).to_owned(), ifindex };
+            guard.write(ifindex, &PortEntry::new(image.ports[*port].port)).expect("written");
+            for hook in Hook::TC {
+                guard.attach(&to, hook).expect("attached");
+            }
+            guard.shield(&to, xdp).expect("attached");
+        }
+    });
+}
+
+fn link_of(hypervisor: &Hypervisor, abi: u32, hook: &str) -> (u64, u64) {
+    let ifindex = hypervisor.netns.ifindex("vm1").expect("an interface");
+    let path = hypervisor.site.pins.join(format!("v{abi}/links/{ifindex}-{hook}"));
+    let text = run(Command::new("bpftool").args(["-j", "link", "show", "pinned"]).arg(path));
+    let link: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    (link["id"].as_u64().expect("an id"), link["prog_id"].as_u64().expect("an id"))
+}
+
+#[test]
+fn another_versions_links_are_switched_without_a_gap() {
+    let (hypervisor, vm, neighbour) = hypervisor();
+    guard_as_other_version(&hypervisor, &["vm1", "vm2"], XdpMode::Generic);
+    let hooks = ["from_vm", "to_vm", "shield_generic"];
+    let before = hooks.map(|hook| link_of(&hypervisor, OTHER, hook));
+    hypervisor.site.settings("xdp = \"generic\"");
+
+    let traffic = Traffic::start(&vm, &neighbour);
+    traffic.flow(200);
+    let daemon = hypervisor.daemon();
+    traffic.flow(200);
+    traffic.stop().assert_clean();
+
+    let after = hooks.map(|hook| link_of(&hypervisor, ABI_VERSION, hook));
+    for ((hook, (old_link, old_program)), (new_link, new_program)) in hooks.iter().zip(before).zip(after) {
+        assert_eq!(old_link, new_link, "{hook} was attached anew instead of switched");
+        assert_ne!(old_program, new_program, "{hook} still runs the old program");
+    }
+    assert!(!hypervisor.site.pins.join(format!("v{OTHER}")).exists(), "{:#?}", hypervisor.site.pinned());
+    assert_eq!(daemon.lines_with("ERROR"), [String::new(); 0]);
+    // The new maps count from now on.
+    let dropped = hypervisor.counters("vm1").from_vm.of(Reason::SourcePrivacy).packets;
+    assert!(dropped > 0, "the new version counts nothing");
+}
+
+/// A tap that the other version guarded and that is gone, and one that the state no longer names.
+#[test]
+fn another_versions_leftovers_go() {
+    let (hypervisor, vm, neighbour) = hypervisor();
+    let _third = hypervisor.guest("vm3", "06:00:00:00:00:03".parse().expect("a MAC"), Ip::Silent);
+    hypervisor.port("vm3", "06:00:00:00:00:03".parse().expect("a MAC"), "");
+    guard_as_other_version(&hypervisor, &["vm1", "vm2", "vm3"], XdpMode::Off);
+    hypervisor.netns.ip("link del vm2");
+    hypervisor.site.remove_state("20-vm3.toml");
+    hypervisor.ports(&[&vm, &neighbour]);
+    let mut daemon = hypervisor.daemon();
+    hypervisor.wait_released("vm3");
+    daemon.wait_for("its interface is gone");
+    let old = hypervisor.site.pins.join(format!("v{OTHER}"));
+    ipv6_sg_tests::lab::eventually("the old version's end", || (!old.exists()).then_some(()));
+    assert_eq!(hypervisor.json("status")["guarded"], serde_json::json!(["vm1"]));
+}
+
+#[test]
+fn a_map_of_another_shape_is_refused() {
+    let (hypervisor, vm, neighbour) = hypervisor();
+    drop(hypervisor.daemon());
+    let map = hypervisor.site.pins.join(format!("v{ABI_VERSION}/maps")).join(maps::ROUTERS);
+    std::fs::remove_file(&map).expect("a pin");
+    let create = ["map", "create"].map(ToOwned::to_owned);
+    let shape = ["type", "hash", "key", "4", "value", "8", "entries", "16", "name", "foreign"];
+    run(Command::new("bpftool").args(create).arg(&map).args(shape));
+    let (pinned, links) = (hypervisor.site.pinned(), hypervisor.links("vm1"));
+
+    let refused = hypervisor.site.try_verb(&hypervisor.netns, "daemon");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let [line] = refused.err.lines().collect::<Vec<_>>()[..] else { panic!("not one line: {}", refused.err) };
+    for part in [map.to_str().expect("text"), "key 4 bytes, value 8 bytes", "key 24 bytes", "remove the directory"] {
+        assert!(line.contains(part), "no {part:?} in {line}");
+    }
+    assert_eq!((hypervisor.site.pinned(), hypervisor.links("vm1")), (pinned, links));
+    assert!(!hypervisor.site.path("run/api.sock").exists(), "a refused daemon left its socket");
+    let traffic = Traffic::start(&vm, &neighbour);
+    traffic.flow(200);
+    traffic.stop().assert_clean();
+}
