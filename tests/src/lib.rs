@@ -7,6 +7,7 @@
 //! - [`object`]: the verdict of the kernel program, run alone or on a live interface
 //! - [`fuzz`]: frames that nobody thought of
 //! - [`lab`]: a small hypervisor in network namespaces
+//! - [`paged`]: frames that direct packet access cannot read
 
 pub mod corpus;
 pub mod frame;
@@ -14,4 +15,5 @@ pub mod fuzz;
 pub mod host;
 pub mod lab;
 pub mod object;
+pub mod paged;
 pub mod world;

@@ -11,13 +11,15 @@
 
 use std::path::Path;
 
-use ipv6_sg_common::abi::{Counters, Direction};
+use ipv6_sg_common::abi::{CAPTURE, Counters, Direction};
 use ipv6_sg_common::packet::ETHERNET_HEADER;
 use ipv6_sg_common::verdict::{Action, Reason};
 use ipv6_sg_tests::corpus::{self, Case};
 use ipv6_sg_tests::frame::Frame;
+use ipv6_sg_tests::host::Host;
 use ipv6_sg_tests::lab::{Netns, Wire, eventually};
 use ipv6_sg_tests::object::Object;
+use ipv6_sg_tests::paged::{LEAST, Paged};
 use ipv6_sg_tests::world::Ports;
 
 /// A port between two wires.
@@ -29,7 +31,7 @@ struct Live {
     tap: Wire,
     /// Beyond the bridge.
     net: Wire,
-    _namespaces: [Netns; 3],
+    namespaces: [Netns; 3],
 }
 
 impl Live {
@@ -78,7 +80,7 @@ impl Live {
             });
         }
         let object = Object::attached(&host, "tap", &Ports::Plain.setup());
-        let live = Self { object, vm: vm_wire, tap: tap_wire, net: net_wire, _namespaces: [vm, host, net] };
+        let live = Self { object, vm: vm_wire, tap: tap_wire, net: net_wire, namespaces: [vm, host, net] };
         live.vm.drain();
         live.net.drain();
         live
@@ -121,6 +123,38 @@ impl Live {
         }
     }
 
+    /// Runs one case with every frame made so long that all but its first `linear` bytes lie in pages. The longer frame
+    /// may come to another verdict, so it is the host core that says which.
+    fn check_paged(&mut self, case: &Case, sender: &Paged, linear: u16) {
+        self.object.set(&case.ports.setup());
+        let host = Host::new(case.ports.setup());
+        for (step, (frame, _)) in case.steps.iter().enumerate() {
+            if frame.tagged_beside || frame.bytes.len() < ETHERNET_HEADER || untagged(&frame.bytes) {
+                continue;
+            }
+            let mut frame = frame.clone();
+            frame.bytes.resize(PAGED, 0);
+            let name = format!("{} step {step} with {linear} bytes not in pages", case.name);
+            let reason = host.judge(case.direction, &frame);
+            let sent = sender.send(&frame.bytes, linear).map_err(|error| error.raw_os_error());
+            let learns = case.direction == Direction::ToVm && reason.action() == Action::Drop;
+            assert_eq!(sent, if learns { Err(Some(libc::ENOBUFS)) } else { Ok(()) }, "{name}, {reason}");
+            let mut wanted = Counters::default();
+            let count = wanted.direction_mut(case.direction).of_mut(reason);
+            (count.packets, count.bytes) = (1, PAGED as u64);
+            if reason.action() == Action::Drop {
+                let event = eventually(&format!("{name}: an event"), || self.object.event());
+                assert_eq!(
+                    (Reason::from_number(event.reason), usize::from(event.captured)),
+                    (Some(reason), CAPTURE),
+                    "{name}"
+                );
+                assert_eq!(event.bytes, frame.bytes[..CAPTURE], "{name}");
+            }
+            self.expect(&name, case.direction, &frame, reason, &wanted);
+        }
+    }
+
     /// Waits for the frame to be counted, and where it passes, for the frame itself.
     fn expect(&mut self, name: &str, direction: Direction, frame: &Frame, reason: Reason, wanted: &Counters) {
         let nothing = Counters::default();
@@ -149,6 +183,9 @@ impl Live {
         self.object.forget_counts();
     }
 }
+
+/// How long frames are made that are to lie in pages.
+const PAGED: usize = LEAST + 904;
 
 /// The frame as it is on the wire: a tag that is to lie beside it is in it.
 fn tagged(frame: &Frame) -> Vec<u8> {
@@ -180,4 +217,19 @@ fn to_the_vm() {
         live.check(case);
     }
     assert!(live.vm.drain().is_empty(), "something came through late");
+}
+
+/// Only the Ethernet header is linear, or the IPv6 header too, or some of what follows: the program has to fetch the
+/// rest, and says the same.
+#[test]
+fn headers_in_pages() {
+    let mut live = Live::new("paged");
+    let [vm, host, _] = &live.namespaces;
+    let (from_vm, to_vm) = (Paged::open(vm, "vm"), Paged::open(host, "tap"));
+    for case in corpus::all() {
+        let sender = if case.direction == Direction::FromVm { &from_vm } else { &to_vm };
+        for linear in [14, 54, 62, 81] {
+            live.check_paged(&case, sender, linear);
+        }
+    }
 }
