@@ -6,7 +6,10 @@
 //! - [`host`]: the verdict on the host
 //! - [`object`]: the verdict of the kernel program, by `BPF_PROG_TEST_RUN`
 //! - [`lab`]: hypervisors, VMs and daemons in namespaces
+//! - [`object`]: the verdict of the kernel program, run alone or on a live interface
 //! - [`fuzz`]: frames that nobody thought of
+//! - [`lab`]: a small hypervisor in network namespaces
+//! - [`paged`]: frames that direct packet access cannot read
 
 pub mod corpus;
 pub mod frame;
@@ -14,4 +17,5 @@ pub mod fuzz;
 pub mod host;
 pub mod lab;
 pub mod object;
+pub mod paged;
 pub mod world;

@@ -1,13 +1,13 @@
-//! The kernel program itself, run by `BPF_PROG_TEST_RUN`: its verdict, its counters, its events.
+//! The kernel program itself: its verdict, its counters, its events. Every [`Object`] has maps of its own.
 //!
-//! The kernel runs it as if the frame had come over the loopback interface, so that is where the port is put. Every
-//! [`Object`] has maps of its own.
+//! Either run by `BPF_PROG_TEST_RUN`, as if the frame had come over the loopback interface, so that is where the port is
+//! put; or attached to an interface that frames really cross.
 
 use std::io;
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{HashMap, HashOfMaps, MapData, PerCpuHashMap, PerCpuValues, RingBuf};
-use aya::programs::{ProgramError, SchedClassifier, TestRun, TestRunOptions, Xdp};
+use aya::programs::{ProgramError, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp, XdpMode, tc};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader, Pod};
 use ipv6_sg::kernel::{FragmentMaker, OBJECT};
@@ -18,6 +18,7 @@ use ipv6_sg_common::packet::ETHERNET_HEADER;
 use ipv6_sg_common::verdict::Action;
 
 use crate::frame::Frame;
+use crate::lab::Netns;
 use crate::world::Setup;
 
 /// The loopback interface, in every network namespace.
@@ -52,6 +53,7 @@ pub fn runnable(hook: Hook, frame: &Frame) -> bool {
 
 /// The object, loaded, with one port.
 pub struct Object {
+    ifindex: u32,
     ebpf: Ebpf,
     fragments: Fragments,
     counters: PerCpuHashMap<MapData, u32, Raw<Counters>>,
@@ -61,8 +63,36 @@ pub struct Object {
 }
 
 impl Object {
-    /// Loads the object and gives it this port.
+    /// Loads the object and gives it this port, for test runs.
     pub fn load(setup: &Setup) -> Self {
+        Self::of(LOOPBACK, setup)
+    }
+
+    /// Loads the object, gives it this port, and attaches the tc programs to the interface.
+    pub fn attached(netns: &Netns, interface: &str, setup: &Setup) -> Self {
+        let ifindex = netns.ifindex(interface).expect("the interface is there");
+        let mut object = Self::of(ifindex, setup);
+        netns.inside(|| {
+            for (name, way) in [(programs::FROM_VM, TcAttachType::Ingress), (programs::TO_VM, TcAttachType::Egress)] {
+                // Only kernels without TCX want the qdisc; where it is there already, that is as well.
+                let _ = tc::qdisc_add_clsact(interface);
+                let program: &mut SchedClassifier = object.ebpf.program_mut(name).expect(name).try_into().expect(name);
+                program.attach(interface, way).unwrap_or_else(|error| panic!("{name} does not attach: {error}"));
+            }
+        });
+        object
+    }
+
+    /// Attaches the shield too, in generic mode, which every interface has.
+    pub fn shield(&mut self, netns: &Netns, interface: &str) {
+        netns.inside(|| {
+            let shield: &mut Xdp =
+                self.ebpf.program_mut(programs::SHIELD).expect(programs::SHIELD).try_into().expect(programs::SHIELD);
+            shield.attach(interface, XdpMode::Skb).expect("the shield attaches");
+        });
+    }
+
+    fn of(ifindex: u32, setup: &Setup) -> Self {
         let mut ebpf = EbpfLoader::new().load(OBJECT).expect("the object is sound");
         for name in [programs::FROM_VM, programs::TO_VM] {
             let program: &mut SchedClassifier = ebpf.program_mut(name).expect(name).try_into().expect(name);
@@ -77,10 +107,10 @@ impl Object {
         let fragments = Fragments::try_from(inner).expect("of the ABI's types");
         let outer = ebpf.take_map(maps::FRAGMENTS).expect(maps::FRAGMENTS);
         let mut outer: HashOfMaps<_, u32, Fragments> = outer.try_into().expect(maps::FRAGMENTS);
-        outer.insert(LOOPBACK, &fragments, 0).expect("an inner map that the outer one accepts");
+        outer.insert(ifindex, &fragments, 0).expect("an inner map that the outer one accepts");
         let counters = ebpf.take_map(maps::COUNTERS).expect(maps::COUNTERS).try_into().expect(maps::COUNTERS);
         let events = ebpf.take_map(maps::EVENTS).expect(maps::EVENTS).try_into().expect(maps::EVENTS);
-        let mut object = Self { ebpf, fragments, counters, events, sources: Vec::new(), routers: Vec::new() };
+        let mut object = Self { ifindex, ebpf, fragments, counters, events, sources: Vec::new(), routers: Vec::new() };
         object.set(setup);
         object
     }
@@ -93,7 +123,7 @@ impl Object {
             sources.remove(&key).expect("it was inserted");
         }
         for (address, length) in &setup.sources {
-            let key = SourceKey::prefix(LOOPBACK, *address, *length);
+            let key = SourceKey::prefix(self.ifindex, *address, *length);
             let mut data = SourceData::default();
             data.copy_from_slice(&bytemuck::bytes_of(&key)[4..]);
             let key = Key::new(key.prefix_length, data);
@@ -106,32 +136,37 @@ impl Object {
             routers.remove(&Raw(key)).expect("it was inserted");
         }
         for address in &setup.routers {
-            let key = RouterKey::new(LOOPBACK, *address);
+            let key = RouterKey::new(self.ifindex, *address);
             routers.insert(Raw(key), 1, 0).expect("room for a router");
             self.routers.push(key);
         }
         let mut ports: HashMap<_, u32, Raw<Port>> =
             self.ebpf.map_mut(maps::PORTS).expect(maps::PORTS).try_into().expect(maps::PORTS);
-        ports.insert(LOOPBACK, Raw(setup.port), 0).expect("room for a port");
+        ports.insert(self.ifindex, Raw(setup.port), 0).expect("room for a port");
         self.reset();
     }
 
     /// Forgets counts, events and first fragments.
     pub fn reset(&mut self) {
-        let cpus = nr_cpus().expect("the kernel says how many CPUs there are");
-        let zero = PerCpuValues::try_from(vec![Raw(Counters::default()); cpus]).expect("one for each CPU");
-        self.counters.insert(LOOPBACK, zero, 0).expect("room for counters");
+        self.forget_counts();
         let keys: Vec<_> = self.fragments.keys().map(|key| key.expect("a key")).collect();
         for key in keys {
             self.fragments.remove(&key).expect("nobody else removes it");
         }
+    }
+
+    /// Forgets counts and events.
+    pub fn forget_counts(&mut self) {
+        let cpus = nr_cpus().expect("the kernel says how many CPUs there are");
+        let zero = PerCpuValues::try_from(vec![Raw(Counters::default()); cpus]).expect("one for each CPU");
+        self.counters.insert(self.ifindex, zero, 0).expect("room for counters");
         while self.events.next().is_some() {}
     }
 
     /// What was counted since [`Self::reset`], of all CPUs.
     pub fn counters(&self) -> Counters {
         let mut sum = Counters::default();
-        for cpu in self.counters.get(&LOOPBACK, 0).expect("counters of the port").iter() {
+        for cpu in self.counters.get(&self.ifindex, 0).expect("counters of the port").iter() {
             sum.add(&cpu.0);
         }
         sum
