@@ -4,8 +4,6 @@
 //! - [`frame`]: frames of any shape, honest and not
 //! - [`corpus`]: named frames, each with the verdict and the reason that the policy asks for
 //! - [`host`]: the verdict on the host
-//! - [`object`]: the verdict of the kernel program, by `BPF_PROG_TEST_RUN`
-//! - [`lab`]: hypervisors, VMs and daemons in namespaces
 //! - [`object`]: the verdict of the kernel program, run alone or on a live interface
 //! - [`fuzz`]: frames that nobody thought of
 //! - [`lab`]: a small hypervisor in network namespaces

@@ -39,7 +39,8 @@ pub fn run(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send + '
 async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send + 'static) -> Result<()> {
     // Everything that can be refused comes before the first change.
     check_privileges()?;
-    // Watching begins before reading, or a change in between would never be seen.
+    // Watching begins before reading, or a change in between would never be seen. The listing is for its message.
+    directory::files(&settings.state_dir)?;
     let mut state_changed = watch::directory(&settings.state_dir)?;
     let image = load(settings)?;
     let (listener, _socket) = socket::bind(&settings.run_dir)?;

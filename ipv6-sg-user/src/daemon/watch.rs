@@ -21,9 +21,9 @@ pub(super) fn directory(path: &Path) -> Result<mpsc::Receiver<()>> {
         }
     });
     let mut watcher = watcher.context("cannot watch files")?;
-    watcher.watch(path, RecursiveMode::NonRecursive).with_context(|| {
-        format!("cannot watch state_dir {}: create the directory, or set state_dir", path.display())
-    })?;
+    watcher
+        .watch(path, RecursiveMode::NonRecursive)
+        .with_context(|| format!("cannot watch state_dir {}", path.display()))?;
     let (changed, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         // Watching ends when the watcher is dropped, which is when nobody listens any more.
