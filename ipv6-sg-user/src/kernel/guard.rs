@@ -45,6 +45,8 @@ impl Guard {
         let mut ebpf = loader.load(OBJECT).map_err(|error| {
             if not_permitted(&error) { KernelError::NotPermitted } else { KernelError::Object(Box::new(error)) }
         })?;
+        #[cfg(feature = "diagnostics")]
+        super::diagnostics::start(&mut ebpf);
         program::load(&mut ebpf)?;
         let maker = Maker::new(program::info(&ebpf, Hook::FromVm)?.btf_id())?;
         let mut maps = PortMaps::take(&mut ebpf)?;
@@ -60,8 +62,9 @@ impl Guard {
         &self.entries
     }
 
-    /// Reads the maps again: somebody else may have written them.
-    pub fn refresh(&mut self) -> Result<()> {
+    /// Reads the maps again and believes nothing of what is attached: somebody else may have changed it.
+    pub fn look_again(&mut self) -> Result<()> {
+        self.attacher.doubt();
         self.entries = self.maps.read()?;
         self.remembering = self.maps.fragments.keys().flatten().collect();
         Ok(())

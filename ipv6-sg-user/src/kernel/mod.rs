@@ -9,6 +9,8 @@
 
 mod attach;
 mod bpffs;
+#[cfg(feature = "diagnostics")]
+mod diagnostics;
 mod error;
 mod fragments;
 mod guard;
@@ -17,15 +19,18 @@ mod object;
 mod pins;
 mod pod;
 mod ports;
+mod privileges;
 mod program;
 
 pub use attach::{Attachment, Hook, TcMethod, XdpMode};
 pub use error::KernelError;
+pub use fragments::Maker as FragmentMaker;
 pub use guard::Guard;
 pub use inspect::{Events, Inspect};
 pub use object::OBJECT;
 pub use pins::Pins;
 pub use ports::PortEntry;
+pub use privileges::check as check_privileges;
 
 /// What the functions of this room return.
 pub type Result<T> = std::result::Result<T, KernelError>;
