@@ -8,6 +8,7 @@
 //!
 //! What passes from the VM crosses the bridge; a packet socket on the tap itself would see frames before the program
 //! does. The interfaces have no addresses and IPv6 is off, so every frame is the test's own and counters are exact.
+#![expect(clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::path::Path;
 
