@@ -87,7 +87,7 @@ impl Pod {
                 assert_eq!(count, 0, "{port} {}: {reason}", direction.name());
             }
         }
-        assert_eq!(self.daemon.lines_with("ERROR"), [String::new(); 0]);
+        self.daemon.assert_never("ERROR");
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -1,8 +1,11 @@
 //! A hypervisor: a namespace with a bridge, on which every VM has a port.
 
+use std::process::Command;
+
 use ipv6_sg::kernel::{Hook, Inspect};
-use ipv6_sg_common::abi::Counters;
+use ipv6_sg_common::abi::{ABI_VERSION, Counters};
 use ipv6_sg_common::mac::Mac;
+use serde_json::Value;
 
 use super::{Guest, Ip, Netns, Process, Site, eventually};
 
@@ -100,17 +103,18 @@ impl Hypervisor {
     /// Which kernel object each link of a port is, and which program it runs: for both hooks.
     #[track_caller]
     pub fn links(&self, port: &str) -> Vec<(u64, u64)> {
+        Hook::TC.iter().map(|hook| self.link(ABI_VERSION, port, hook.name())).collect()
+    }
+
+    /// Which kernel object a link is that this version of the program pinned, and which program it runs.
+    #[track_caller]
+    pub fn link(&self, abi: u32, port: &str, hook: &str) -> (u64, u64) {
         let ifindex = self.netns.ifindex(port).expect("an interface");
-        let links = self.site.pins.join(format!("v{}", ipv6_sg_common::abi::ABI_VERSION)).join("links");
-        let link = |hook: &Hook| {
-            let path = links.join(format!("{ifindex}-{}", hook.name()));
-            let mut bpftool = std::process::Command::new("bpftool");
-            let text = super::run(bpftool.args(["-j", "link", "show", "pinned"]).arg(path));
-            let link: serde_json::Value = serde_json::from_str(&text).expect("bpftool prints JSON");
-            let number = |key: &str| link[key].as_u64().unwrap_or_else(|| panic!("no {key}: {text}"));
-            (number("id"), number("prog_id"))
-        };
-        Hook::TC.iter().map(link).collect()
+        let path = self.site.pins.join(format!("v{abi}/links/{ifindex}-{hook}"));
+        let text = super::run(Command::new("bpftool").args(["-j", "link", "show", "pinned"]).arg(path));
+        let link: Value = serde_json::from_str(&text).expect("bpftool prints JSON");
+        let number = |key| link.get(key).and_then(Value::as_u64).unwrap_or_else(|| panic!("no {key}: {text}"));
+        (number("id"), number("prog_id"))
     }
 
     /// A state file with a port for each guest.

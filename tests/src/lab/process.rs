@@ -37,6 +37,13 @@ impl Process {
         self.lines().into_iter().filter(|line| line.contains(part)).collect()
     }
 
+    /// Panics if it has printed a line with `part` in it.
+    #[track_caller]
+    pub fn assert_never(&self, part: &str) {
+        let lines = self.lines_with(part);
+        assert!(lines.is_empty(), "{lines:#?}");
+    }
+
     /// Waits for a line with `part` in it.
     #[track_caller]
     pub fn wait_for(&mut self, part: &str) -> String {

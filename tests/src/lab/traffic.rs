@@ -73,9 +73,8 @@ impl Traffic {
         let templates = (frame(0, honest), frame(0, forged));
         // Checksums nobody looks at: only the number changes.
         let numbered = |template: &[u8], number: u64| {
-            let mut bytes = template.to_vec();
-            bytes[PAYLOAD + HONEST.len()..].copy_from_slice(&number.to_be_bytes());
-            bytes
+            let (head, _) = template.split_at(PAYLOAD + HONEST.len());
+            [head, &number.to_be_bytes()].concat()
         };
         let stopped = Arc::clone(&stop);
         let sender = thread::spawn(move || {

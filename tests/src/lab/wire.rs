@@ -72,7 +72,7 @@ impl Wire {
     pub fn send_bytes(&self, bytes: &[u8]) {
         super::eventually("room to send", || match self.try_send(bytes) {
             Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => None,
-            Err(error) => panic!("an interface that is not up: {error}"),
+            Err(error) => panic!("cannot send: {error}"),
             Ok(()) => Some(()),
         });
     }
