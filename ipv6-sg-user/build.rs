@@ -69,8 +69,10 @@ fn build() -> Result<()> {
     // SAFETY: as above.
     unsafe { env::remove_var("HOST") };
     let ebpf = workspace.join(PACKAGE);
+    let diagnostics: &[&str] = if env::var_os("CARGO_FEATURE_DIAGNOSTICS").is_some() { &["diagnostics"] } else { &[] };
     let package = Package {
         name: PACKAGE,
+        features: diagnostics,
         root_dir: ebpf.to_str().with_context(|| format!("{} is not UTF-8", ebpf.display()))?,
         ..Package::default()
     };

@@ -49,6 +49,8 @@ fn guard(context: *mut __sk_buff, direction: Direction) -> i32 {
     let ifindex = frame.ifindex();
     let Some(port) = maps::port(ifindex) else {
         report::stray(frame.length());
+        #[cfg(feature = "diagnostics")]
+        aya_log_ebpf::warn!(aya_ebpf::programs::TcContext::new(context), "no port for interface {}", ifindex);
         return TC_ACT_SHOT;
     };
     let reason = judge(direction, port, &frame, &Remembering { ifindex });

@@ -1,9 +1,9 @@
 //! The user side of ipv6-sg: state → compile → kernel, in one direction.
 //!
+//! - [`cli`]: what a person types, one file a verb
 //! - [`state`]: what the operator wants, read and checked
 //! - [`compile`]: what the maps should hold for it
 //! - [`kernel`]: loading, pinning, attaching, writing the maps
-//! - [`cli`]: what people type
 //! - [`daemon`]: keeping the kernel at what is wanted while interfaces and state change
 //!
 //! Packets are judged by `ipv6-sg-common` alone; nothing here parses them.

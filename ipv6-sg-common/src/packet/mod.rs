@@ -1,11 +1,13 @@
 //! Reading headers out of a frame. Knows where fields are, not what may pass.
 
+mod captured;
 mod extension;
 pub mod icmpv6;
 mod ipv6;
 mod nd;
 mod summary;
 
+pub use captured::Captured;
 pub use extension::{Fragment, FragmentKind, Headers, MAX_EXTENSION_HEADERS, walk};
 pub use ipv6::{Ipv6Header, PAYLOAD as IPV6_PAYLOAD};
 pub use nd::{LinkLayerOption, walk_options};

@@ -23,7 +23,7 @@ impl<F: Frame> fmt::Display for Summary<'_, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let frame = self.0;
         let Some([word]) = frame.words::<1>(6) else {
-            return write!(f, "truncated Ethernet header, {} bytes", frame.length());
+            return f.write_str("truncated Ethernet header");
         };
         if frame.tagged_beside() {
             f.write_str("VLAN-tagged, ")?;
@@ -263,7 +263,7 @@ mod tests {
             (frame(0x88a8, &[0x20, 5, 0x86]), "VLAN-tagged (88a8), truncated"),
             (frame(0x0026, &[]), "802.3 frame with LLC, length 38"),
             (frame(0x88cc, &[]), "Ethernet type 88cc"),
-            (vec![0; 13], "truncated Ethernet header, 13 bytes"),
+            (vec![0; 13], "truncated Ethernet header"),
         ] {
             assert_eq!(line(&bytes), expected);
         }

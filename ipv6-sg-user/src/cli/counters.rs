@@ -5,23 +5,23 @@ use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::Reason;
 use serde::Serialize;
 
+use super::context::Context;
 use super::interfaces::{self, name_of, verdict};
-use super::output;
+use super::output::{self, Format};
 use crate::kernel::{Inspect, Pins};
 use crate::state::Settings;
 
 /// Count packets and bytes per interface, direction and reason
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct Counters {
     /// Only this interface
     #[arg(value_name = "IF")]
     interface: Option<String>,
     /// Reasons that never occurred too
     #[arg(long)]
     zero: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 /// One count.
@@ -36,8 +36,23 @@ struct Row {
     bytes: u64,
 }
 
-/// Runs the verb.
-pub(super) fn run(args: &Args, settings: &Settings) -> Result<()> {
+impl Counters {
+    /// Runs the verb.
+    pub(super) fn run(self, context: &mut Context) -> Result<()> {
+        let rows = rows(&self, &context.settings()?)?;
+        if self.format.json {
+            return output::json(&mut context.out, &rows);
+        }
+        let headings = ["INTERFACE", "DIRECTION", "VERDICT", "REASON", "PACKETS", "BYTES"];
+        let cells = rows.into_iter().map(|row| {
+            let [direction, verdict, reason] = [row.direction, row.verdict, row.reason].map(str::to_owned);
+            [row.interface, direction, verdict, reason, row.packets.to_string(), row.bytes.to_string()]
+        });
+        Ok(output::table(&mut context.out, Some(headings), cells)?)
+    }
+}
+
+fn rows(args: &Counters, settings: &Settings) -> Result<Vec<Row>> {
     let inspect = Inspect::open(Pins::new(&settings.pin_dir))?;
     let names = interfaces::names();
     let mut rows = Vec::new();
@@ -69,19 +84,5 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result<()> {
     if let (Some(interface), false) = (&args.interface, found) {
         bail!("interface {interface} is not guarded; `ipv6-sg ports` lists those that are");
     }
-    if args.json {
-        return output::json(&rows);
-    }
-    let mut table = output::table(["INTERFACE", "DIRECTION", "VERDICT", "REASON", "PACKETS", "BYTES"]);
-    for row in &rows {
-        table.add_row([
-            row.interface.as_str(),
-            row.direction,
-            row.verdict,
-            row.reason,
-            &row.packets.to_string(),
-            &row.bytes.to_string(),
-        ]);
-    }
-    output::print(&table)
+    Ok(rows)
 }

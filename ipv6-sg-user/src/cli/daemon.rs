@@ -1,18 +1,26 @@
 //! `ipv6-sg daemon`: guards the interfaces of this host.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use tracing_subscriber::EnvFilter;
+
+use super::context::Context;
 
 /// Guard the VMs' interfaces of this host, in the foreground
 ///
 /// SIGHUP reads settings and state again, SIGTERM ends the daemon. What it enforces stays when it ends, however it ends.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Daemon {}
 
-/// Runs the verb.
-pub(super) fn run(_: &Args, config: Option<PathBuf>) -> Result<()> {
+impl Daemon {
+    /// Runs the verb.
+    pub(super) fn run(self, context: &mut Context) -> Result<()> {
+        log_to_stderr();
+        let (settings, source) = (context.settings()?, context.source.clone());
+        crate::daemon::run(&settings, move || source.settings())
+    }
+}
+
+fn log_to_stderr() {
     // Under systemd the journal has the time already.
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
     let filter = EnvFilter::try_from_env("IPV6_SG_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
@@ -22,6 +30,4 @@ pub(super) fn run(_: &Args, config: Option<PathBuf>) -> Result<()> {
         true => log.without_time().with_ansi(false).init(),
         false => log.with_ansi(ansi).init(),
     }
-    let settings = super::settings(config.as_ref())?;
-    crate::daemon::run(&settings, move || super::settings(config.as_ref()))
 }

@@ -1,9 +1,12 @@
 //! `ipv6-sg detach`: takes enforcement off.
 
+use std::io::Write as _;
+
 use anyhow::{Result, bail};
 
 use super::client::Client;
-use crate::daemon::{Detach, Detached};
+use super::context::Context;
+use crate::daemon;
 use crate::kernel::{Guard, KernelError, Pins, TcMethod};
 use crate::state::Settings;
 
@@ -12,7 +15,7 @@ use crate::state::Settings;
 /// With a daemon running, it stays off until the daemon is reloaded or restarted or the interface is made anew.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("which").required(true))]
-pub(super) struct Args {
+pub(super) struct Detach {
     /// The interface
     #[arg(group = "which", value_name = "IF")]
     interface: Option<String>,
@@ -21,17 +24,20 @@ pub(super) struct Args {
     all: bool,
 }
 
-/// Runs the verb.
-pub(super) fn run(args: &Args, settings: &Settings) -> Result<()> {
-    let interface = if args.all { None } else { args.interface.clone() };
-    let detached = match Client::connect(&settings.run_dir)? {
-        Some(client) => client.post::<Detached>("/v1/detach", &Detach { interface })?.interfaces,
-        None => without_daemon(settings, interface.as_deref())?,
-    };
-    for interface in detached {
-        anstream::println!("{interface} is not guarded any more");
+impl Detach {
+    /// Runs the verb.
+    pub(super) fn run(self, context: &mut Context) -> Result<()> {
+        let settings = context.settings()?;
+        let interface = if self.all { None } else { self.interface };
+        let detached = match Client::connect(&settings.run_dir)? {
+            Some(client) => client.post::<daemon::Detached>("/v1/detach", &daemon::Detach { interface })?.interfaces,
+            None => without_daemon(&settings, interface.as_deref())?,
+        };
+        for interface in detached {
+            writeln!(context.out, "{interface} is not guarded any more")?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn without_daemon(settings: &Settings, only: Option<&str>) -> Result<Vec<String>> {

@@ -1,71 +1,125 @@
-//! The command line: one file a verb.
+//! What a person types. One file a verb; a verb prints what the rooms behind it know and decides nothing itself.
+//!
+//! Exit codes: 0 done, 1 refused or failed with one line on stderr, 2 usage. A reader that goes away ends the command
+//! quietly.
 
+mod check;
 mod client;
+mod completions;
+mod config;
+mod context;
 mod counters;
 mod daemon;
 mod detach;
+mod eui64;
+mod explain;
 mod interfaces;
+mod man;
 mod monitor;
 mod output;
 mod ports;
 mod status;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::state::Settings;
+use context::Context;
 
-/// IPv6 security for the VMs of a CloudStack KVM host
+/// IPv6 security for the VMs of a KVM host: what a VM may send and receive, enforced at its tap.
 #[derive(Debug, Parser)]
-#[command(name = "ipv6-sg", version)]
+#[command(name = "ipv6-sg", version, max_term_width = 100, arg_required_else_help = true, after_help = AFTER_HELP)]
 struct Cli {
-    /// The daemon's settings
-    #[arg(long, global = true, value_name = "FILE", env = "IPV6_SG_CONFIG")]
+    /// Settings file [default: $IPV6_SG_CONFIG, else /etc/ipv6-sg/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+
     #[command(subcommand)]
     verb: Verb,
 }
 
-#[derive(Debug, Subcommand)]
-enum Verb {
-    Daemon(daemon::Args),
-    Status(status::Args),
-    Ports(ports::Args),
-    Counters(counters::Args),
-    Monitor(monitor::Args),
-    Detach(detach::Args),
+const AFTER_HELP: &str =
+    "Exit codes: 0 done, 1 refused or failed, 2 usage. NO_COLOR is honoured. `ipv6-sg man` prints the whole manual.";
+
+/// Lists the verbs in the order of the help: module, then the type with its arguments, which has a `run`.
+macro_rules! verbs {
+    ($($module:ident::$verb:ident,)+) => {
+        #[derive(Debug, Subcommand)]
+        enum Verb {
+            $($verb($module::$verb),)+
+        }
+
+        impl Verb {
+            fn run(self, context: &mut Context) -> Result<()> {
+                match self {
+                    $(Self::$verb(verb) => verb.run(context),)+
+                }
+            }
+        }
+    };
 }
 
-/// Parses the command line and runs the verb.
+verbs! {
+    daemon::Daemon,
+    check::Check,
+    status::Status,
+    ports::Ports,
+    counters::Counters,
+    monitor::Monitor,
+    explain::Explain,
+    detach::Detach,
+    eui64::Eui64,
+    config::Config,
+    completions::Completions,
+    man::Man,
+}
+
+/// Parses the arguments of the process and runs the verb they name.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(&cli) {
-        Ok(()) => ExitCode::SUCCESS,
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
         Err(error) => {
-            anstream::eprintln!("error: {error:#}");
+            // Help and version go to stdout and are no error. A closed pipe is nobody's.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    let mut context = Context::new(cli.config);
+    let result = cli.verb.run(&mut context).and_then(|()| Ok(context.out.flush()?));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) if context.out.reader_is_gone() => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(anstream::stderr(), "{}", error_line(&error));
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(cli: &Cli) -> Result<()> {
-    let settings = || settings(cli.config.as_ref());
-    match &cli.verb {
-        Verb::Daemon(args) => daemon::run(args, cli.config.clone()),
-        Verb::Status(args) => status::run(args, &settings()?),
-        Verb::Ports(args) => ports::run(args, &settings()?),
-        Verb::Counters(args) => counters::run(args, &settings()?),
-        Verb::Monitor(args) => monitor::run(args, &settings()?),
-        Verb::Detach(args) => detach::run(args, &settings()?),
-    }
+/// The error and its causes in one line, whatever is in them.
+fn error_line(error: &anyhow::Error) -> String {
+    let bold = anstyle::AnsiColor::Red.on_default().bold();
+    let text: String = format!("{error:#}").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    format!("{bold}error{bold:#}: {text}")
 }
 
-fn settings(path: Option<&PathBuf>) -> Result<Settings> {
-    Ok(match path {
-        Some(path) => Settings::load(path)?,
-        None => Settings::load_default()?,
-    })
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_parser_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn errors_are_one_line() {
+        let error = anyhow::anyhow!("at the\nbottom").context("above");
+        assert_eq!(anstream::adapter::strip_str(&error_line(&error)).to_string(), "error: above: at the bottom");
+    }
 }

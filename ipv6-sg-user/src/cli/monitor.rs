@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
+use std::io::{self, Write};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -19,8 +20,8 @@ use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPa
 use pcap_file::pcapng::blocks::interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption};
 use serde::Serialize;
 
+use super::context::Context;
 use super::interfaces::{self, name_of};
-use super::output;
 use crate::kernel::{Inspect, Pins};
 use crate::state::Settings;
 
@@ -28,7 +29,7 @@ use crate::state::Settings;
 ///
 /// The kernel limits how many it reports for each port; `ipv6-sg counters` counts all.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct Monitor {
     /// Only this interface
     #[arg(value_name = "IF")]
     interface: Option<String>,
@@ -60,8 +61,15 @@ struct Line {
     frame: String,
 }
 
-/// Runs the verb.
-pub(super) fn run(args: &Args, settings: &Settings) -> Result<()> {
+impl Monitor {
+    /// Runs the verb.
+    pub(super) fn run(self, context: &mut Context) -> Result<()> {
+        let settings = context.settings()?;
+        follow(&self, &settings, &mut context.out)
+    }
+}
+
+fn follow(args: &Monitor, settings: &Settings, out: &mut dyn Write) -> Result<()> {
     let inspect = Inspect::open(Pins::new(&settings.pin_dir))?;
     let _alone = alone(settings)?;
     let mut events = inspect.events()?;
@@ -85,10 +93,12 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result<()> {
             capture.write(&event, &line, boot)?;
         }
         if args.json {
-            output::json_line(&line)?
+            serde_json::to_writer(&mut *out, &line)?;
+            writeln!(out)?;
         } else {
-            line.print()?
+            line.print(out)?;
         }
+        out.flush()?;
         left -= 1;
     }
     Ok(())
@@ -127,11 +137,11 @@ impl Line {
         })
     }
 
-    fn print(&self) -> Result<()> {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let Self { interface, direction, reason, frame, length, .. } = self;
         let time = humantime::format_rfc3339_micros(SystemTime::UNIX_EPOCH + Duration::from_secs_f64(self.time));
         let (direction, text) = (direction.replace('_', " "), self.text.trim_end_matches('.'));
-        output::line(format_args!("{time} {interface} {direction} {reason}: {frame}, {length} bytes ({text})"))
+        writeln!(out, "{time} {interface} {direction} {reason}: {frame}, {length} bytes ({text})")
     }
 }
 

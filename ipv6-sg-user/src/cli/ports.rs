@@ -1,27 +1,27 @@
 //! `ipv6-sg ports`: which interfaces are guarded, and with which addresses.
 
-use std::collections::BTreeMap;
+use std::io::Write as _;
 
 use anyhow::{Result, bail};
 use ipv6_sg_common::abi::{Direction, PortFlags};
 use ipv6_sg_common::verdict::Reason;
 use serde::Serialize;
 
+use super::context::Context;
 use super::interfaces::{self, name_of};
-use super::output;
+use super::output::{self, Format};
 use crate::compile::source_text;
 use crate::kernel::{Inspect, Pins, PortEntry};
-use crate::state::{Settings, directory};
+use crate::state::Settings;
 
 /// Show the guarded interfaces and the addresses their VMs may use
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct Ports {
     /// Only this interface
     #[arg(value_name = "IF")]
     interface: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 /// A guarded interface.
@@ -43,42 +43,34 @@ struct Row {
     notes: Vec<String>,
 }
 
-/// Runs the verb.
-pub(super) fn run(args: &Args, settings: &Settings) -> Result<()> {
-    let inspect = Inspect::open(Pins::new(&settings.pin_dir))?;
-    let mut rows = rows(&inspect, settings)?;
-    if let Some(interface) = &args.interface {
-        rows.retain(|row| row.interface == *interface);
-        if rows.is_empty() {
-            bail!("interface {interface} is not guarded; `ipv6-sg ports` lists those that are");
+impl Ports {
+    /// Runs the verb.
+    pub(super) fn run(self, context: &mut Context) -> Result<()> {
+        let settings = context.settings()?;
+        let mut rows = rows(&Inspect::open(Pins::new(&settings.pin_dir))?, &settings)?;
+        if let Some(interface) = &self.interface {
+            rows.retain(|row| row.interface == *interface);
+            if rows.is_empty() {
+                bail!("interface {interface} is not guarded; `ipv6-sg ports` lists those that are");
+            }
         }
-    }
-    if args.json {
-        return output::json(&rows);
-    }
-    let mut table = output::table(["INTERFACE", "VM", "MAC", "STATE", "DROPS FROM/TO VM", "SOURCE SET"]);
-    for row in &rows {
-        table.add_row([
-            row.interface.clone(),
-            row.vm.clone().unwrap_or_else(|| "-".to_owned()),
-            row.mac.clone(),
-            row.state(),
-            format!("{}/{}", row.dropped_from_vm, row.dropped_to_vm),
-            row.sources.join("\n"),
-        ]);
-    }
-    output::print(&table)?;
-    for row in &rows {
-        for note in &row.notes {
-            output::line(format_args!("{}: {note}", row.interface))?;
+        if self.format.json {
+            return output::json(&mut context.out, &rows);
         }
+        let headings = ["INTERFACE", "VM", "MAC", "STATE", "DROPS FROM/TO VM", "SOURCE SET"];
+        output::table(&mut context.out, Some(headings), rows.iter().map(Row::cells))?;
+        for row in &rows {
+            for note in &row.notes {
+                writeln!(context.out, "{}: {note}", row.interface)?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn rows(inspect: &Inspect, settings: &Settings) -> Result<Vec<Row>> {
     let names = interfaces::names();
-    let vms = vms(settings);
+    let vms = interfaces::vms(settings);
     let counters = inspect.counters()?;
     let mut rows = Vec::new();
     for (ifindex, entry) in inspect.ports()? {
@@ -108,6 +100,17 @@ fn rows(inspect: &Inspect, settings: &Settings) -> Result<Vec<Row>> {
 }
 
 impl Row {
+    fn cells(&self) -> [String; 6] {
+        [
+            self.interface.clone(),
+            self.vm.clone().unwrap_or_else(|| "-".to_owned()),
+            self.mac.clone(),
+            self.state(),
+            format!("{}/{}", self.dropped_from_vm, self.dropped_to_vm),
+            self.sources.join("\n"),
+        ]
+    }
+
     fn state(&self) -> String {
         let guarded = if self.flags.contains(&"quarantined") { "quarantined" } else { "guarded" };
         match &self.attached {
@@ -133,10 +136,4 @@ fn notes(privacy: u64) -> Vec<String> {
         "{privacy} packets came from the port's own /64 but not from its address: \
          the guest uses privacy or random identifiers, see docs/guests.md"
     )]
-}
-
-/// VM names by interface. Names are for people only: state files that cannot be read leave the column empty.
-fn vms(settings: &Settings) -> BTreeMap<String, String> {
-    let Ok(model) = directory::load(&settings.state_dir) else { return BTreeMap::new() };
-    model.ports().values().map(|port| (port.interface.clone(), port.vm.clone())).collect()
 }

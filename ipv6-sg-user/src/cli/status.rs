@@ -1,22 +1,24 @@
 //! `ipv6-sg status`: is everything that should be guarded guarded?
 
+use std::io::{self, Write};
+
 use anyhow::Result;
 use ipv6_sg_common::abi::{ABI_VERSION, PortFlags};
 use serde::Serialize;
 
 use super::client::Client;
+use super::context::Context;
 use super::interfaces::{self, name_of};
-use super::output;
+use super::output::{self, Format};
 use crate::daemon;
 use crate::kernel::{Inspect, Pins};
 use crate::state::Settings;
 
 /// Show what is enforced now, and whether anything is amiss
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+pub(super) struct Status {
+    #[command(flatten)]
+    format: Format,
 }
 
 /// What is enforced, from the kernel, and what the daemon knows of it.
@@ -35,8 +37,15 @@ struct Report {
     daemon: Option<daemon::Status>,
 }
 
-/// Runs the verb.
-pub(super) fn run(args: &Args, settings: &Settings) -> Result<()> {
+impl Status {
+    /// Runs the verb.
+    pub(super) fn run(self, context: &mut Context) -> Result<()> {
+        let report = report(&context.settings()?)?;
+        if self.format.json { output::json(&mut context.out, &report) } else { Ok(report.print(&mut context.out)?) }
+    }
+}
+
+fn report(settings: &Settings) -> Result<Report> {
     let inspect = Inspect::open(Pins::new(&settings.pin_dir))?;
     let daemon = Client::connect(&settings.run_dir)?.map(|client| client.get("/v1/status")).transpose()?;
     let mut report = Report {
@@ -60,41 +69,36 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result<()> {
             report.guarded.push(interface);
         }
     }
-    if args.json {
-        return output::json(&report);
-    }
-    report.print()
+    Ok(report)
 }
 
 impl Report {
-    fn print(&self) -> Result<()> {
-        output::line(format_args!("ipv6-sg {}, map ABI {}, pinned in {}", self.version, self.abi, self.pin_dir))?;
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "ipv6-sg {}, map ABI {}, pinned in {}", self.version, self.abi, self.pin_dir)?;
         match &self.daemon {
-            Some(_) => output::line(format_args!("daemon       running"))?,
-            None => output::line(format_args!(
-                "daemon       not running; what is enforced stays, new interfaces are not guarded"
-            ))?,
+            Some(_) => writeln!(out, "daemon       running")?,
+            None => writeln!(out, "daemon       not running; what is enforced stays, new interfaces are not guarded")?,
         }
-        list("guarded", &self.guarded)?;
-        list("quarantined", &self.quarantined)?;
+        list(out, "guarded", &self.guarded)?;
+        list(out, "quarantined", &self.quarantined)?;
         if !self.unattached.is_empty() {
-            list("NOT ATTACHED", &self.unattached)?;
+            list(out, "NOT ATTACHED", &self.unattached)?;
         }
         if let Some(daemon) = &self.daemon {
-            list("missing", &daemon.missing)?;
-            list("detached", &daemon.detached)?;
+            list(out, "missing", &daemon.missing)?;
+            list(out, "detached", &daemon.detached)?;
             for error in &daemon.errors {
-                output::line(format_args!("error        {error}"))?;
+                writeln!(out, "error        {error}")?;
             }
         }
         if self.stray_packets > 0 {
-            output::line(format_args!("strays       {} packets on interfaces without a port", self.stray_packets))?;
+            writeln!(out, "strays       {} packets on interfaces without a port", self.stray_packets)?;
         }
         Ok(())
     }
 }
 
-fn list(what: &str, names: &[String]) -> Result<()> {
+fn list(out: &mut dyn Write, what: &str, names: &[String]) -> io::Result<()> {
     let all = if names.is_empty() { String::new() } else { format!("  {}", names.join(" ")) };
-    output::line(format_args!("{what:<12} {}{all}", names.len()))
+    writeln!(out, "{what:<12} {}{all}", names.len())
 }

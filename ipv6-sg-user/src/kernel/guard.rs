@@ -45,6 +45,8 @@ impl Guard {
         let mut ebpf = loader.load(OBJECT).map_err(|error| {
             if not_permitted(&error) { KernelError::NotPermitted } else { KernelError::Object(Box::new(error)) }
         })?;
+        #[cfg(feature = "diagnostics")]
+        super::diagnostics::start(&mut ebpf);
         program::load(&mut ebpf)?;
         let maker = Maker::new(program::info(&ebpf, Hook::FromVm)?.btf_id())?;
         let mut maps = PortMaps::take(&mut ebpf)?;

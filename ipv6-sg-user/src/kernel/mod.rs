@@ -9,6 +9,8 @@
 
 mod attach;
 mod bpffs;
+#[cfg(feature = "diagnostics")]
+mod diagnostics;
 mod error;
 mod fragments;
 mod guard;

@@ -1,0 +1,103 @@
+//! `ipv6-sg explain`: what the verdict says to a frame, and why.
+//!
+//! Runs the code that the kernel program is compiled from. Where frames come from, what the port is and how the answer
+//! is printed are files of their own.
+
+mod capture;
+mod hex;
+mod judged;
+mod policy;
+mod port;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use ipv6_sg_common::abi::Direction;
+use serde_json::json;
+
+use self::judged::Judged;
+use super::context::Context;
+use super::output::{self, Format};
+use crate::compile::HostTables;
+
+/// Run frames through the verdict and print each step, the reason and the section of the policy
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("direction").required(true)), group(clap::ArgGroup::new("input").required(true)))]
+pub(super) struct Explain {
+    /// The port's interface
+    #[arg(value_name = "IF")]
+    interface: String,
+
+    /// The VM sends the frames
+    #[arg(long, group = "direction")]
+    from_vm: bool,
+
+    /// The VM is to receive the frames
+    #[arg(long, group = "direction")]
+    to_vm: bool,
+
+    /// A frame in hexadecimal, from the destination MAC on; spaces, colons and newlines may stand between octets; `-`
+    /// reads it from standard input; repeat for several frames, such as fragments
+    #[arg(long, group = "input", value_name = "OCTETS")]
+    hex: Vec<String>,
+
+    /// A pcap or pcapng file of Ethernet frames; `-` reads standard input
+    #[arg(long, group = "input", value_name = "FILE")]
+    pcap: Option<PathBuf>,
+
+    #[command(flatten)]
+    format: Format,
+}
+
+/// A frame to judge.
+struct Input {
+    /// From the destination MAC on.
+    bytes: Vec<u8>,
+    /// Length of the whole frame; more than the bytes when the capture was cut.
+    length: usize,
+    /// When it was captured.
+    time: Duration,
+}
+
+impl Explain {
+    pub(super) fn run(self, context: &mut Context) -> Result<()> {
+        let direction = if self.from_vm { Direction::FromVm } else { Direction::ToVm };
+        let (image, source) = port::find(context, &self.interface)?;
+        let tables = HostTables::of(&image);
+        let out = &mut context.out;
+        if !self.format.json {
+            let whose = if image.vm.is_empty() { "no VM yet".to_owned() } else { format!("VM {}", image.vm) };
+            let way = if self.from_vm { "from" } else { "to" };
+            writeln!(out, "{}, {whose}: frames {way} the VM, judged {}", image.interface, source.text())?;
+        }
+        let numbered = self.pcap.is_some() || self.hex.len() > 1;
+        let (mut all, mut frames, mut dropped) = (Vec::new(), 0, 0);
+        let judge = |input: &Input| -> Result<()> {
+            tables.set_time(input.time);
+            frames += 1;
+            let judged = Judged::new(frames, direction, &image.port, input, &tables);
+            dropped += usize::from(judged.is_dropped());
+            if self.format.json {
+                all.push(judged);
+                return Ok(());
+            }
+            Ok(judged.print(out, numbered)?)
+        };
+        match &self.pcap {
+            Some(path) => capture::each(path, judge)?,
+            None => {
+                self.hex.iter().map(|text| hex::read(text)).collect::<Result<Vec<_>>>()?.iter().try_for_each(judge)?
+            }
+        }
+        if self.format.json {
+            let port = json!({ "interface": image.interface, "vm": image.vm, "judged_by": source, "frames": all });
+            return output::json(out, &port);
+        }
+        if numbered {
+            writeln!(out, "{frames} frames: {} passed, {dropped} dropped", frames - dropped)?;
+        }
+        Ok(())
+    }
+}
