@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::client::Client;
 use super::context::Context;
 use crate::daemon;
-use crate::kernel::{Guard, KernelError, Pins, TcMethod};
+use crate::kernel::{Guard, KernelError, Pins, TcMethod, check_privileges};
 use crate::state::Settings;
 
 /// Take enforcement off an interface, or off all
@@ -41,6 +41,7 @@ impl Detach {
 }
 
 fn without_daemon(settings: &Settings, only: Option<&str>) -> Result<Vec<String>> {
+    check_privileges()?;
     let pins = Pins::new(&settings.pin_dir);
     if !pins.complete() {
         return Err(KernelError::NothingPinned { path: pins.maps() }.into());

@@ -126,7 +126,7 @@ impl Enforcer {
                 Err(RecvTimeoutError::Timeout) => self.catch_up(),
             }
             if looked.elapsed() >= LOOK_AGAIN {
-                if let Err(error) = self.guard.refresh() {
+                if let Err(error) = self.guard.look_again() {
                     tracing::error!("{error}");
                 }
                 self.reconcile();

@@ -23,7 +23,7 @@ pub use api::{Detach, Detached, SOCKET};
 pub use enforcer::Status;
 
 use crate::compile::{self, Image};
-use crate::kernel::{Guard, Pins, PortEntry, TcMethod, XdpMode};
+use crate::kernel::{Guard, Pins, PortEntry, TcMethod, XdpMode, check_privileges};
 use crate::state::{Settings, Xdp, directory};
 use enforcer::{Enforcer, Request};
 use plan::Desired;
@@ -39,6 +39,7 @@ pub fn run(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send + '
 
 async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send + 'static) -> Result<()> {
     // Everything that can be refused comes before the first change.
+    check_privileges()?;
     let image = load(settings)?;
     let listener = socket::bind(&settings.run_dir)?;
     let metrics = match settings.metrics {

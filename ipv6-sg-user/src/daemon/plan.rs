@@ -44,6 +44,8 @@ pub fn plan(desired: &Desired, present: &[Attachment], known: &BTreeSet<u32>, su
             None => {}
         }
     }
+    // The newest first: the others have been guarded for a while.
+    plan.guard.sort_by_key(|(link, _)| known.contains(&link.ifindex));
     plan.release.extend(gone.into_iter().map(|ifindex| (ifindex, None)));
     plan
 }
@@ -93,6 +95,14 @@ mod tests {
         let plan = plan(&desired, &present, &BTreeSet::from([7, 8]), &BTreeSet::new());
         assert_eq!(plan.guard, [(link("vnet2", 7), port(2)), (link("vnet1", 8), port(1))]);
         assert_eq!(plan.release, []);
+    }
+
+    #[test]
+    fn the_newest_come_first() {
+        let desired = desired(&[("vnet1", 1), ("vnet2", 2), ("vnet3", 3)], "");
+        let present = [link("vnet1", 7), link("vnet2", 8), link("vnet3", 9)];
+        let plan = plan(&desired, &present, &BTreeSet::from([7, 8]), &BTreeSet::new());
+        assert_eq!(plan.guard.iter().map(|(link, _)| link.ifindex).collect::<Vec<_>>(), [9, 7, 8]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Putting programs on taps and taking them off, such that there is never a moment without one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -134,6 +134,8 @@ pub(super) struct Attacher {
     pinned: HashMap<(u32, Hook), Vec<PinnedHook>>,
     /// Programs that were in the kernel when this one came.
     found: HashMap<u32, Identity>,
+    /// What has been seen to run and is believed until [`Self::doubt`].
+    confirmed: HashSet<(u32, Hook)>,
 }
 
 impl Attacher {
@@ -142,7 +144,7 @@ impl Attacher {
         for link in pins.all_links()? {
             pinned.entry((link.ifindex, link.hook)).or_default().push(link);
         }
-        Ok(Self { pins, method, pinned, found: program::loaded() })
+        Ok(Self { pins, method, pinned, found: program::loaded(), confirmed: HashSet::new() })
     }
 
     /// Interfaces with a pinned link of any version.
@@ -150,8 +152,16 @@ impl Attacher {
         self.pinned.keys().map(|(ifindex, _)| *ifindex)
     }
 
+    /// Looks at everything anew from now on: somebody else may have changed it.
+    pub(super) fn doubt(&mut self) {
+        self.confirmed.clear();
+    }
+
     /// Makes sure that this object's program is at a tc hook.
     pub(super) fn attach_tc(&mut self, ebpf: &mut Ebpf, to: &Attachment, hook: Hook) -> Result<()> {
+        if self.confirmed.contains(&(to.ifindex, hook)) {
+            return Ok(());
+        }
         to.still_there()?;
         match self.method {
             TcMethod::Tcx => self.attach_tcx(ebpf, to, hook)?,
@@ -161,7 +171,9 @@ impl Attacher {
         // would lose every packet.
         to.still_there().inspect_err(|_| {
             let _ = self.detach(to.ifindex, Some(&to.interface));
-        })
+        })?;
+        self.confirmed.insert((to.ifindex, hook));
+        Ok(())
     }
 
     fn attach_tcx(&mut self, ebpf: &mut Ebpf, to: &Attachment, hook: Hook) -> Result<()> {
@@ -219,11 +231,13 @@ impl Attacher {
             for old in self.pinned.remove(&(to.ifindex, *hook)).unwrap_or_default() {
                 remove_pin(&old.path)?;
             }
+            self.confirmed.remove(&(to.ifindex, *hook));
         }
         let mut result = Ok(());
         for hook in wanted {
             result = self.attach_shield(ebpf, to, *hook);
             if result.is_ok() {
+                self.confirmed.insert((to.ifindex, *hook));
                 break;
             }
         }
@@ -231,6 +245,9 @@ impl Attacher {
     }
 
     fn attach_shield(&mut self, ebpf: &mut Ebpf, to: &Attachment, hook: Hook) -> Result<()> {
+        if self.confirmed.contains(&(to.ifindex, hook)) {
+            return Ok(());
+        }
         let refused = to.refused(hook);
         let path = self.pins.link(to.ifindex, hook);
         for old in self.pinned.remove(&(to.ifindex, hook)).unwrap_or_default() {
@@ -264,6 +281,7 @@ impl Attacher {
     pub(super) fn detach(&mut self, ifindex: u32, name: Option<&str>) -> Result<()> {
         let mut programs = Vec::new();
         for hook in [Hook::ShieldNative, Hook::ShieldGeneric, Hook::FromVm, Hook::ToVm] {
+            self.confirmed.remove(&(ifindex, hook));
             for old in self.pinned.remove(&(ifindex, hook)).unwrap_or_default() {
                 if let Ok(info) = PinnedLink::from_pin(&old.path).map(FdLink::from).and_then(|link| link.info()) {
                     programs.push((hook, info.program_id()));

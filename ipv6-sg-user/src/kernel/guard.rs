@@ -62,8 +62,9 @@ impl Guard {
         &self.entries
     }
 
-    /// Reads the maps again: somebody else may have written them.
-    pub fn refresh(&mut self) -> Result<()> {
+    /// Reads the maps again and believes nothing of what is attached: somebody else may have changed it.
+    pub fn look_again(&mut self) -> Result<()> {
+        self.attacher.doubt();
         self.entries = self.maps.read()?;
         self.remembering = self.maps.fragments.keys().flatten().collect();
         Ok(())

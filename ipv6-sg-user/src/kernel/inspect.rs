@@ -21,11 +21,9 @@ impl Inspect {
     /// # Errors
     /// [`KernelError::NothingPinned`] when there is nothing to read.
     pub fn open(pins: Pins) -> Result<Self> {
-        if pins.complete() {
-            return Ok(Self { pins });
-        }
-        // Without privileges the directory cannot even be looked into.
+        // Whoever may not open them may at best see that they are there.
         match MapData::from_pin(pins.map(maps::PORTS)) {
+            Ok(_) if pins.complete() => Ok(Self { pins }),
             Err(error) if not_permitted(&error) || caused_by(&error, libc::EACCES) => Err(KernelError::NotPermitted),
             _ => Err(KernelError::NothingPinned { path: pins.maps() }),
         }

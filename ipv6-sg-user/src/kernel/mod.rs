@@ -19,6 +19,7 @@ mod object;
 mod pins;
 mod pod;
 mod ports;
+mod privileges;
 mod program;
 
 pub use attach::{Attachment, Hook, TcMethod, XdpMode};
@@ -28,6 +29,7 @@ pub use inspect::{Events, Inspect};
 pub use object::OBJECT;
 pub use pins::Pins;
 pub use ports::PortEntry;
+pub use privileges::check as check_privileges;
 
 /// What the functions of this room return.
 pub type Result<T> = std::result::Result<T, KernelError>;

@@ -67,14 +67,12 @@ impl Explain {
         let (image, source) = port::find(context, &self.interface)?;
         let tables = HostTables::of(&image);
         let out = &mut context.out;
-        if !self.format.json {
-            let whose = if image.vm.is_empty() { "no VM yet".to_owned() } else { format!("VM {}", image.vm) };
-            let way = if self.from_vm { "from" } else { "to" };
-            writeln!(out, "{}, {whose}: frames {way} the VM, judged {}", image.interface, source.text())?;
-        }
         let numbered = self.pcap.is_some() || self.hex.len() > 1;
         let (mut all, mut frames, mut dropped) = (Vec::new(), 0, 0);
         let judge = |input: &Input| -> Result<()> {
+            if frames == 0 && !self.format.json {
+                writeln!(out, "{}", port::heading(&image, source, direction))?;
+            }
             tables.set_time(input.time);
             frames += 1;
             let judged = Judged::new(frames, direction, &image.port, input, &tables);

@@ -1,6 +1,7 @@
 //! The port that frames are judged for.
 
 use anyhow::{Result, bail};
+use ipv6_sg_common::abi::Direction;
 use nix::net::if_::if_nametoindex;
 
 use crate::cli::context::Context;
@@ -27,6 +28,16 @@ impl Source {
             Self::StateFiles => "by the state files, nothing is enforced on it now",
         }
     }
+}
+
+/// Which port, which way, and on whose word.
+pub(super) fn heading(port: &PortImage, source: Source, direction: Direction) -> String {
+    let whose = if port.vm.is_empty() { "no VM yet".to_owned() } else { format!("VM {}", port.vm) };
+    let way = match direction {
+        Direction::FromVm => "from",
+        Direction::ToVm => "to",
+    };
+    format!("{}, {whose}: frames {way} the VM, judged {}", port.interface, source.text())
 }
 
 /// The port with this interface: as the kernel has it, else as the state files and the settings do.
