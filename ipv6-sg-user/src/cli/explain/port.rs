@@ -25,7 +25,7 @@ impl Source {
     pub(super) const fn text(self) -> &'static str {
         match self {
             Self::Kernel => "by what is enforced",
-            Self::StateFiles => "by the state files, nothing is enforced on it now",
+            Self::StateFiles => "by the state files",
         }
     }
 }
