@@ -62,7 +62,11 @@ fn layer2() -> Vec<Forged> {
         from_vm("the neighbour's MAC as the source", MacSpoofed, ethernet("mac").from(NEIGHBOUR_MAC)),
         from_vm("VLAN tag", VlanTagged, ethernet("tag").tag(VLAN, 100)),
         from_vm("two priority tags", VlanTagged, ethernet("tags").tag(SERVICE_VLAN, 0).tag(VLAN, 0)),
-        from_vm("IPv6 inside LLC and SNAP", LengthTyped, ethernet("llc").length_typed(&[0xaa, 0xaa, 3, 0, 0, 0, 0x86, 0xdd])),
+        from_vm(
+            "IPv6 inside LLC and SNAP",
+            LengthTyped,
+            ethernet("llc").length_typed(&[0xaa, 0xaa, 3, 0, 0, 0, 0x86, 0xdd]),
+        ),
         from_vm("LLDP", EtherType, ethernet("lldp").kind(0x88cc)),
     ]
 }
@@ -75,7 +79,9 @@ fn addresses() -> Vec<Forged> {
         from_vm("a multicast source", SourceMulticast, datagram("multicast").from(WIDE_GROUP)),
         from_vm("a datagram from ::", SourceUnspecified, datagram("nobody").from(UNSPECIFIED)),
         from_vm("TCP to the neighbour's link-local address", LinkLocalTraffic, {
-            Ipv6::new(VM_LINK_LOCAL, NEIGHBOUR_LINK_LOCAL, tcp(40_000, 22, 2)).ethernet(Direction::FromVm).to(NEIGHBOUR_MAC)
+            Ipv6::new(VM_LINK_LOCAL, NEIGHBOUR_LINK_LOCAL, tcp(40_000, 22, 2))
+                .ethernet(Direction::FromVm)
+                .to(NEIGHBOUR_MAC)
         }),
     ]
 }

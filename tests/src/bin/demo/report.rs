@@ -1,5 +1,7 @@
 //! What the demo prints.
 
+use std::time::Duration;
+
 use anstream::println;
 use anyhow::Result;
 use comfy_table::{ContentArrangement, Row, Table, presets};
@@ -64,10 +66,13 @@ impl Report {
     }
 
     /// The last line; whether all was as it should be.
-    pub fn verdict(&self) -> bool {
+    pub fn verdict(&self, took: Duration) -> bool {
         let Self { honest, forged, differences } = self;
+        let took = took.as_secs_f64();
         match differences {
-            0 => println!("verdict: all {honest} honest exchanges worked, all {forged} forgeries died at the tap"),
+            0 => println!(
+                "verdict: all {honest} honest exchanges worked, all {forged} forgeries died at the tap, in {took:.1} s"
+            ),
             _ => println!("verdict: {differences} of {} things went otherwise than expected", honest + forged),
         }
         *differences == 0

@@ -50,15 +50,19 @@ impl Stage {
     /// Everybody is connected; nobody speaks IPv6 yet, and nothing is guarded.
     pub fn set() -> Result<Self> {
         let (directory, pins) = lab::directories()?;
-        let [hypervisor, router, vm1, vm2] =
-            ["host", "router", "vm1", "vm2"].map(Namespace::new).into_iter().collect::<Result<Vec<_>>>()?.try_into()
-                .map_err(|_| anyhow::anyhow!("four namespaces"))?;
+        let [hypervisor, router, vm1, vm2] = ["host", "router", "vm1", "vm2"]
+            .map(Namespace::new)
+            .into_iter()
+            .collect::<Result<Vec<_>>>()?
+            .try_into()
+            .map_err(|_| anyhow::anyhow!("four namespaces"))?;
         for namespace in [&hypervisor, &vm1, &vm2] {
             namespace.run("sysctl -qw net.ipv6.conf.default.disable_ipv6=1")?;
         }
         hypervisor.run("ip link add br0 type bridge mcast_snooping 0 ageing_time 0")?;
         hypervisor.run("ip link set br0 up")?;
-        for (namespace, port, mac) in [(&vm1, TAP, VM_MAC), (&vm2, OTHER_TAP, NEIGHBOUR_MAC), (&router, "uplink", ROUTER_MAC)]
+        for (namespace, port, mac) in
+            [(&vm1, TAP, VM_MAC), (&vm2, OTHER_TAP, NEIGHBOUR_MAC), (&router, "uplink", ROUTER_MAC)]
         {
             let there = namespace.name();
             hypervisor.run(&format!("ip link add {port} type veth peer name eth0 address {mac} netns {there}"))?;

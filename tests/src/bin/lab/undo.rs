@@ -1,15 +1,19 @@
 //! What a run leaves in the system, and how it is taken away again: at the end, on a panic, on Ctrl-C.
 
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::fd::IntoRawFd as _;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{self, Command};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{fs, process, thread};
 
 use anyhow::{Context as _, Result};
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, pipe};
 
 /// One thing to take away.
 #[derive(Debug)]
@@ -33,28 +37,43 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub struct Cleanup(());
 
 impl Cleanup {
-    /// From here on Ctrl-C, SIGTERM and SIGHUP clean up before they end the program. Before any other thread starts:
-    /// threads inherit that they do not see these signals.
+    /// From here on Ctrl-C, SIGTERM and SIGHUP clean up before they end the program. By a handler, not by blocking them:
+    /// children would inherit that, and not end when they are told to.
     ///
     /// # Errors
-    /// The kernel refuses to change the signal mask.
+    /// The kernel refuses a pipe or a handler.
     pub fn on_signals() -> Result<Self> {
-        let mut signals = SigSet::empty();
+        let (reader, writer) = pipe().context("cannot make a pipe")?;
+        WRITER.store(writer.into_raw_fd(), Ordering::Release);
+        let action = SigAction::new(SigHandler::Handler(tell), SaFlags::SA_RESTART, SigSet::empty());
         for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            signals.add(signal);
+            // SAFETY: the handler does nothing but what handlers may do.
+            unsafe { sigaction(signal, &action) }.context("cannot handle signals")?;
         }
-        signals.thread_block().context("cannot block signals")?;
         thread::spawn(move || {
-            let Ok(signal) = signals.wait() else { return };
+            let mut signal = [0];
+            if File::from(reader).read_exact(&mut signal).is_err() {
+                return;
+            }
             // Never given back: whoever wants to make one more thing waits until the program has ended.
             let mut made = MADE.lock();
             if let Ok(made) = &mut made {
                 take_away(made);
             }
-            process::exit(128 + signal as i32);
+            process::exit(128 + i32::from(signal[0]));
         });
         Ok(Self(()))
     }
+}
+
+/// Where the handler writes.
+static WRITER: AtomicI32 = AtomicI32::new(-1);
+
+/// The handler: passes the signal's number on to a thread, which may do more than a handler.
+extern "C" fn tell(signal: libc::c_int) {
+    let [.., number] = signal.to_be_bytes();
+    // SAFETY: `write` may be called from a handler, the buffer is a byte long, and the pipe is never closed.
+    unsafe { libc::write(WRITER.load(Ordering::Acquire), (&raw const number).cast(), 1) };
 }
 
 impl Drop for Cleanup {
