@@ -8,6 +8,14 @@ use core::arch::asm;
 /// The largest offset read directly; must be of the form 2ⁿ-1. Header chains end long before.
 pub const MAX_OFFSET: usize = 0x3fff;
 
+/// `value`, which is at most `MASK`, such that the verifier of every kernel sees it. `MASK` is of the form 2ⁿ-1.
+#[inline(always)]
+pub fn at_most<const MASK: usize>(mut value: usize) -> usize {
+    // SAFETY: arithmetic on one register. The compiler would remove a mask that changes nothing.
+    unsafe { asm!("{v} &= {m}", v = inout(reg) value, m = const MASK, options(pure, nomem, nostack)) };
+    value
+}
+
 /// Start and end of the linear part of a packet.
 #[derive(Clone, Copy)]
 pub struct Window {

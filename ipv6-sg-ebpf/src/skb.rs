@@ -7,7 +7,7 @@ use aya_ebpf::helpers::bpf_skb_load_bytes;
 use ipv6_sg_common::abi::{CAPTURE, DropEvent};
 use ipv6_sg_common::packet::Frame;
 
-use crate::direct::{Window, forget};
+use crate::direct::{Window, at_most, forget};
 use crate::report::Capture;
 
 /// A frame as tc sees it; not necessarily linear.
@@ -87,10 +87,12 @@ impl Capture for Skb {
     #[inline(always)]
     fn capture(&self, event: &mut DropEvent) {
         let length = self.length();
-        let wanted = if length < CAPTURE { length } else { CAPTURE };
-        if wanted == 0 {
+        if length == 0 {
             return;
         }
+        let last = if length < CAPTURE { length - 1 } else { CAPTURE - 1 };
+        // Between 1 and `CAPTURE`, which kernel 5.10 does not conclude from comparisons.
+        let wanted = at_most::<{ CAPTURE - 1 }>(last) + 1;
         // SAFETY: `event.bytes` is writable and holds `CAPTURE` bytes.
         let status =
             unsafe { bpf_skb_load_bytes(self.context.cast(), 0, event.bytes.as_mut_ptr().cast(), wanted as u32) };

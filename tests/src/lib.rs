@@ -3,9 +3,13 @@
 //! - [`world`]: the VM, its router and its neighbours, and the ports that guard the VM
 //! - [`frame`]: frames of any shape, honest and not
 //! - [`corpus`]: named frames, each with the verdict and the reason that the policy asks for
-//! - [`host`]: what the verdict looks up, on the host
+//! - [`host`]: the verdict on the host
+//! - [`object`]: the verdict of the kernel program, by `BPF_PROG_TEST_RUN`
+//! - [`fuzz`]: frames that nobody thought of
 
 pub mod corpus;
 pub mod frame;
+pub mod fuzz;
 pub mod host;
+pub mod object;
 pub mod world;

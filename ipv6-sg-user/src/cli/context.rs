@@ -45,8 +45,8 @@ impl Context {
         self.source.settings()
     }
 
-    /// The state that these files describe, or the state directory when there are none.
+    /// The state that these files and directories describe, or the state directory when there are none.
     pub(super) fn model(&self, settings: &Settings, files: &[PathBuf]) -> Result<Model> {
-        Ok(if files.is_empty() { directory::load(&settings.state_dir)? } else { directory::load_files(files)? })
+        Ok(if files.is_empty() { directory::load(&settings.state_dir)? } else { directory::load_all(files)? })
     }
 }

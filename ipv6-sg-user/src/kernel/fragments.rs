@@ -26,7 +26,8 @@ struct ById {
 }
 
 /// Makes inner maps that the outer one accepts.
-pub(super) struct Maker {
+#[derive(Debug)]
+pub struct Maker {
     definition: aya_obj::Map,
     /// Kernels 5.15 to 6.1 refuse an inner map without BTF where the outer one's template has it.
     btf: Option<OwnedFd>,
@@ -34,7 +35,7 @@ pub(super) struct Maker {
 
 impl Maker {
     /// `btf` is the id of the BTF that a program of the object was loaded with.
-    pub(super) fn new(btf: Option<u32>) -> Result<Self> {
+    pub fn new(btf: Option<u32>) -> Result<Self> {
         let refused = |reason: String| KernelError::Map { action: "create", map: maps::FRAGMENTS, reason };
         let object = aya_obj::Object::parse(OBJECT).map_err(|error| refused(one_line(&error)))?;
         let definition = object
@@ -48,10 +49,14 @@ impl Maker {
 
     /// A new, empty memory.
     pub(super) fn make(&self) -> Result<Inner> {
-        let refused = KernelError::map("create", maps::FRAGMENTS);
+        HashMap::try_from(self.map()?).map_err(KernelError::map("create", maps::FRAGMENTS))
+    }
+
+    /// A new, empty memory, not yet typed.
+    pub fn map(&self) -> Result<Map> {
         let btf = self.btf.as_ref().map(|fd| fd.as_fd());
-        let data = MapData::create(self.definition.clone(), "ipv6_sg_frag", btf).map_err(&refused)?;
-        HashMap::try_from(Map::LruHashMap(data)).map_err(refused)
+        let data = MapData::create(self.definition.clone(), "ipv6_sg_frag", btf);
+        Ok(Map::LruHashMap(data.map_err(KernelError::map("create", maps::FRAGMENTS))?))
     }
 }
 

@@ -24,6 +24,7 @@ mod program;
 
 pub use attach::{Attachment, Hook, TcMethod, XdpMode};
 pub use error::KernelError;
+pub use fragments::Maker as FragmentMaker;
 pub use guard::Guard;
 pub use inspect::{Events, Inspect};
 pub use object::OBJECT;

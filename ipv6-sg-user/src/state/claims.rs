@@ -151,3 +151,6 @@ fn address(port: &Port, index: Option<usize>, claim: &Claim<'_>, problem: Proble
     let key = index.map_or("mac's address".to_owned(), |index| format!("addresses[{index}]"));
     invalid(port, &key, &claim.prefix.addr().to_string(), problem)
 }
+
+#[cfg(test)]
+mod tests;

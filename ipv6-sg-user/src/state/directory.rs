@@ -22,12 +22,21 @@ pub fn load(directory: &Path) -> Result<Model, Error> {
     Model::assemble(sources)
 }
 
-/// The desired state that these files describe together, in this order.
+/// The desired state that these files, and the state files in these directories, describe together, in this order.
 ///
 /// # Errors
 /// The first thing wrong with them.
-pub fn load_files(files: &[PathBuf]) -> Result<Model, Error> {
-    let sources = files.iter().map(|path| file::read(path)).collect::<Result<Vec<_>, _>>()?;
+pub fn load_all(paths: &[PathBuf]) -> Result<Model, Error> {
+    let mut sources = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            for path in files(path)? {
+                sources.extend(read(&path)?);
+            }
+        } else {
+            sources.push(file::read(path)?);
+        }
+    }
     Model::assemble(sources)
 }
 

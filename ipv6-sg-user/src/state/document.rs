@@ -19,12 +19,15 @@ pub(super) struct Document {
     path: String,
     origin: Origin,
     text: String,
+    /// Where each line after the first starts: files may be long, and every entry is told by its line.
+    starts: Vec<usize>,
 }
 
 impl Document {
     /// Text that says it is from `path`.
     pub(super) fn new(path: &Path, text: String) -> Self {
-        Self { path: path_text(path), origin: Origin::file(path), text }
+        let starts = text.bytes().zip(1..).filter(|(byte, _)| *byte == b'\n').map(|(_, next)| next).collect();
+        Self { path: path_text(path), origin: Origin::file(path), text, starts }
     }
 
     /// Reads a regular file.
@@ -36,7 +39,8 @@ impl Document {
         }
         let text = String::from_utf8(fs::read(path).map_err(failed)?).map_err(|error| {
             let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-            Error::NotUtf8 { path: path_text(path), line: 1 + newlines(before) }
+            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+            Error::NotUtf8 { path: path_text(path), line }
         })?;
         Ok(Self::new(path, text))
     }
@@ -44,21 +48,17 @@ impl Document {
     /// The entries in the text.
     pub(super) fn entries<T: DeserializeOwned>(&self) -> Result<T, Error> {
         toml::from_str(&self.text).map_err(|error| {
-            let before = self.before(error.span().map_or(0, |span| span.start));
-            let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-            let column = 1 + before.get(line_start..).unwrap_or_default().chars().count();
-            Error::Syntax {
-                path: self.path.clone(),
-                line: 1 + newlines(before.as_bytes()),
-                column,
-                message: self.message(error.message(), line_start),
-            }
+            let offset = error.span().map_or(0, |span| span.start);
+            let (line, start) = self.line_of(offset);
+            let column = 1 + self.text.get(start..offset).unwrap_or_default().chars().count();
+            Error::Syntax { path: self.path.clone(), line, column, message: self.message(error.message(), start) }
         })
     }
 
     /// The line where a value starts.
     pub(super) fn origin_of<T>(&self, value: &Spanned<T>) -> Origin {
-        self.origin.at(1 + newlines(self.before(value.span().start).as_bytes()))
+        let (line, _) = self.line_of(value.span().start);
+        self.origin.at(line)
     }
 
     /// What `parse` makes of a value, or an error that names its key.
@@ -77,14 +77,16 @@ impl Document {
         Invalid { origin: self.origin_of(place), key, value, problem }.into()
     }
 
-    fn before(&self, offset: usize) -> &str {
-        self.text.get(..offset).unwrap_or(&self.text)
+    /// The line of an offset, from 1, and where it starts.
+    fn line_of(&self, offset: usize) -> (usize, usize) {
+        let (before, _) = self.starts.split_at(self.starts.partition_point(|start| *start <= offset));
+        (1 + before.len(), before.last().copied().unwrap_or(0))
     }
 
     /// The parser's message in one line, with the line it is about: the message alone seldom names the key.
-    fn message(&self, message: &str, line_start: usize) -> String {
+    fn message(&self, message: &str, start: usize) -> String {
         let mut text = message.lines().map(str::trim).collect::<Vec<_>>().join(", ");
-        let line = self.text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default().trim();
+        let line = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default().trim();
         if !line.is_empty() {
             let shown: String =
                 line.chars().take(EXCERPT).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
@@ -94,8 +96,4 @@ impl Document {
         }
         text
     }
-}
-
-fn newlines(text: &[u8]) -> usize {
-    text.iter().filter(|&&byte| byte == b'\n').count()
 }

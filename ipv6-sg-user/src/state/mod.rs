@@ -5,7 +5,7 @@
 //! holds a [`Model`] may rely on all that `interface.md` promises of it.
 //!
 //! - [`settings`][]: `config.toml`
-//! - [`directory`] and [`file`]: the state files
+//! - [`directory`] and [`mod@file`]: the state files
 //! - [`value`]: single values as people write them
 //! - [`network`], [`port`], [`group`], [`model`]: the validated state
 

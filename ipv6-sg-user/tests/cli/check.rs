@@ -28,8 +28,9 @@ sound: 1 network, 2 ports, 1 security group
 fn every_port_and_what_it_would_get() {
     let host = Host::new("", STATE);
     assert_eq!(host.run(&["check"]), done(PORTS));
-    // The same from a file that is named.
+    // The same from a file or directory that is named.
     assert_eq!(host.run(&["check", "state.d/10.toml"]), done(PORTS));
+    assert_eq!(host.run(&["check", "state.d"]), done(PORTS));
 }
 
 #[test]

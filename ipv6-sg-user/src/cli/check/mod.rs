@@ -14,7 +14,7 @@ use crate::compile::compile;
 /// Validate state files and print what each port would get, without touching the kernel
 #[derive(Debug, clap::Args)]
 pub(super) struct Check {
-    /// State files, together the whole state [default: all of the state directory]
+    /// State files, or directories of them; together the whole state [default: the state directory]
     files: Vec<PathBuf>,
 
     #[command(flatten)]

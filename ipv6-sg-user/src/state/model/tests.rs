@@ -200,6 +200,13 @@ fn addresses_that_clash() {
     }
     // A port may list the address that it forms anyway.
     assert!(two("addresses = [\"2001:db8:1:0:0:ff:fe00:1\"]", "").is_ok());
+    // Another port's is taken even when the VM is the same.
+    let one = port("a", "vnet0", "02:00:00:00:00:01", "pod1", "");
+    let other = port("a", "vnet1", "02:00:00:00:00:02", "pod1", "addresses = [\"2001:db8:1:0:0:ff:fe00:1\"]");
+    assert_eq!(
+        assemble(&[NETWORKS, &one, &other]),
+        Err(r#"c.toml:2: port "a" addresses[0] = "2001:db8:1::ff:fe00:1": already an address of VM "a" (vnet0) at b.toml:2; give each address to one port"#.into())
+    );
     // Two links with one /64, and one MAC on both.
     let both = "[network.x]\nprefixes = [\"2001:db8:1::/64\"]\n";
     let a = port("a", "vnet0", "02:00:00:00:00:01", "pod1", "");

@@ -1,0 +1,196 @@
+//! The kernel program itself, run by `BPF_PROG_TEST_RUN`: its verdict, its counters, its events.
+//!
+//! The kernel runs it as if the frame had come over the loopback interface, so that is where the port is put. Every
+//! [`Object`] has maps of its own.
+
+use std::io;
+
+use aya::maps::lpm_trie::{Key, LpmTrie};
+use aya::maps::{HashMap, HashOfMaps, MapData, PerCpuHashMap, PerCpuValues, RingBuf};
+use aya::programs::{ProgramError, SchedClassifier, TestRun, TestRunOptions, Xdp};
+use aya::util::nr_cpus;
+use aya::{Ebpf, EbpfLoader, Pod};
+use ipv6_sg::kernel::{FragmentMaker, OBJECT};
+use ipv6_sg_common::abi::{
+    Counters, Direction, DropEvent, FirstFragment, FragmentKey, Hook, Port, RouterKey, SourceKey, maps, programs,
+};
+use ipv6_sg_common::packet::ETHERNET_HEADER;
+use ipv6_sg_common::verdict::Action;
+
+use crate::frame::Frame;
+use crate::world::Setup;
+
+/// The loopback interface, in every network namespace.
+pub const LOOPBACK: u32 = 1;
+
+/// A type of the map ABI, as aya wants to see it.
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+struct Raw<T>(T);
+
+// SAFETY: `repr(transparent)`, and `bytemuck::Pod` is a superset of what aya asks.
+unsafe impl<T: bytemuck::Pod> Pod for Raw<T> {}
+
+/// The data of a key in the source map: what follows the prefix length in [`SourceKey`].
+type SourceData = [u8; 20];
+type Fragments = HashMap<MapData, Raw<FragmentKey>, Raw<FirstFragment>>;
+
+/// Why a frame got no verdict: the kernel did not run the program on it. See [`runnable`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooShort;
+
+/// Whether every kernel can be told to run the program on the frame; the rest only a live port can show. Newer kernels
+/// refuse a socket buffer without the whole IP header that its type promises, and there is no putting a tag beside it.
+pub fn runnable(hook: Hook, frame: &Frame) -> bool {
+    let header = match (hook, frame.bytes.get(12..14)) {
+        (Hook::Tc, Some([0x86, 0xdd])) => 40,
+        (Hook::Tc, Some([0x08, 0x00])) => 20,
+        _ => 0,
+    };
+    !frame.tagged_beside && frame.bytes.len() >= ETHERNET_HEADER + header
+}
+
+/// The object, loaded, with one port.
+pub struct Object {
+    ebpf: Ebpf,
+    fragments: Fragments,
+    counters: PerCpuHashMap<MapData, u32, Raw<Counters>>,
+    events: RingBuf<MapData>,
+    sources: Vec<Key<SourceData>>,
+    routers: Vec<RouterKey>,
+}
+
+impl Object {
+    /// Loads the object and gives it this port.
+    pub fn load(setup: &Setup) -> Self {
+        let mut ebpf = EbpfLoader::new().load(OBJECT).expect("the object is sound");
+        for name in [programs::FROM_VM, programs::TO_VM] {
+            let program: &mut SchedClassifier = ebpf.program_mut(name).expect(name).try_into().expect(name);
+            program.load().unwrap_or_else(|error| panic!("{name} does not load: {error}"));
+        }
+        let shield: &mut Xdp =
+            ebpf.program_mut(programs::SHIELD).expect(programs::SHIELD).try_into().expect(programs::SHIELD);
+        shield.load().expect("the shield loads");
+
+        let btf = ebpf.program(programs::FROM_VM).expect("loaded above").info().expect("the kernel knows it").btf_id();
+        let inner = FragmentMaker::new(btf).and_then(|maker| maker.map()).expect("an inner map");
+        let fragments = Fragments::try_from(inner).expect("of the ABI's types");
+        let outer = ebpf.take_map(maps::FRAGMENTS).expect(maps::FRAGMENTS);
+        let mut outer: HashOfMaps<_, u32, Fragments> = outer.try_into().expect(maps::FRAGMENTS);
+        outer.insert(LOOPBACK, &fragments, 0).expect("an inner map that the outer one accepts");
+        let counters = ebpf.take_map(maps::COUNTERS).expect(maps::COUNTERS).try_into().expect(maps::COUNTERS);
+        let events = ebpf.take_map(maps::EVENTS).expect(maps::EVENTS).try_into().expect(maps::EVENTS);
+        let mut object = Self { ebpf, fragments, counters, events, sources: Vec::new(), routers: Vec::new() };
+        object.set(setup);
+        object
+    }
+
+    /// Replaces the port; nothing is counted or remembered of the one before.
+    pub fn set(&mut self, setup: &Setup) {
+        let mut sources: LpmTrie<_, SourceData, u32> =
+            self.ebpf.map_mut(maps::SOURCES).expect(maps::SOURCES).try_into().expect(maps::SOURCES);
+        for key in self.sources.drain(..) {
+            sources.remove(&key).expect("it was inserted");
+        }
+        for (address, length) in &setup.sources {
+            let key = SourceKey::prefix(LOOPBACK, *address, *length);
+            let mut data = SourceData::default();
+            data.copy_from_slice(&bytemuck::bytes_of(&key)[4..]);
+            let key = Key::new(key.prefix_length, data);
+            sources.insert(&key, 1, 0).expect("room for a source");
+            self.sources.push(key);
+        }
+        let mut routers: HashMap<_, Raw<RouterKey>, u32> =
+            self.ebpf.map_mut(maps::ROUTERS).expect(maps::ROUTERS).try_into().expect(maps::ROUTERS);
+        for key in self.routers.drain(..) {
+            routers.remove(&Raw(key)).expect("it was inserted");
+        }
+        for address in &setup.routers {
+            let key = RouterKey::new(LOOPBACK, *address);
+            routers.insert(Raw(key), 1, 0).expect("room for a router");
+            self.routers.push(key);
+        }
+        let mut ports: HashMap<_, u32, Raw<Port>> =
+            self.ebpf.map_mut(maps::PORTS).expect(maps::PORTS).try_into().expect(maps::PORTS);
+        ports.insert(LOOPBACK, Raw(setup.port), 0).expect("room for a port");
+        self.reset();
+    }
+
+    /// Forgets counts, events and first fragments.
+    pub fn reset(&mut self) {
+        let cpus = nr_cpus().expect("the kernel says how many CPUs there are");
+        let zero = PerCpuValues::try_from(vec![Raw(Counters::default()); cpus]).expect("one for each CPU");
+        self.counters.insert(LOOPBACK, zero, 0).expect("room for counters");
+        let keys: Vec<_> = self.fragments.keys().map(|key| key.expect("a key")).collect();
+        for key in keys {
+            self.fragments.remove(&key).expect("nobody else removes it");
+        }
+        while self.events.next().is_some() {}
+    }
+
+    /// What was counted since [`Self::reset`], of all CPUs.
+    pub fn counters(&self) -> Counters {
+        let mut sum = Counters::default();
+        for cpu in self.counters.get(&LOOPBACK, 0).expect("counters of the port").iter() {
+            sum.add(&cpu.0);
+        }
+        sum
+    }
+
+    /// The next drop event.
+    pub fn event(&mut self) -> Option<DropEvent> {
+        self.events.next().map(|record| *bytemuck::from_bytes(&record))
+    }
+
+    /// What tc does with the frame.
+    ///
+    /// # Errors
+    /// [`TooShort`], and the program has not run.
+    pub fn tc(&self, direction: Direction, frame: &Frame) -> Result<Action, TooShort> {
+        /// `TC_ACT_UNSPEC`: on to the next program.
+        const NEXT: u32 = u32::MAX;
+        /// `TC_ACT_SHOT`
+        const SHOT: u32 = 2;
+        assert!(!frame.tagged_beside, "a test run cannot put a tag beside a frame");
+        let name = match direction {
+            Direction::FromVm => programs::FROM_VM,
+            Direction::ToVm => programs::TO_VM,
+        };
+        let program: &SchedClassifier = self.ebpf.program(name).expect(name).try_into().expect(name);
+        match run(program, frame)? {
+            NEXT => Ok(Action::Pass),
+            SHOT => Ok(Action::Drop),
+            other => panic!("{name} answers {other}"),
+        }
+    }
+
+    /// What the shield does with a frame from the VM.
+    ///
+    /// # Errors
+    /// [`TooShort`], and the program has not run.
+    pub fn xdp(&self, frame: &Frame) -> Result<Action, TooShort> {
+        /// `XDP_DROP`
+        const DROP: u32 = 1;
+        /// `XDP_PASS`
+        const PASS: u32 = 2;
+        assert!(!frame.tagged_beside, "there is no beside before a socket buffer");
+        let shield: &Xdp =
+            self.ebpf.program(programs::SHIELD).expect(programs::SHIELD).try_into().expect(programs::SHIELD);
+        match run(shield, frame)? {
+            PASS => Ok(Action::Pass),
+            DROP => Ok(Action::Drop),
+            other => panic!("the shield answers {other}"),
+        }
+    }
+}
+
+fn run<P>(program: &P, frame: &Frame) -> Result<u32, TooShort>
+where
+    P: for<'a> TestRun<Opts<'a> = TestRunOptions<'a>, Result = aya::TestRunResult>,
+{
+    match program.test_run(TestRunOptions { data_in: Some(&frame.bytes), ..TestRunOptions::new() }) {
+        Ok(result) => Ok(result.return_value),
+        Err(ProgramError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::InvalidInput => Err(TooShort),
+        Err(error) => panic!("no test run of {} bytes: {error}", frame.bytes.len()),
+    }
+}
