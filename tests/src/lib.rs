@@ -4,12 +4,14 @@
 //! - [`frame`]: frames of any shape, honest and not
 //! - [`corpus`]: named frames, each with the verdict and the reason that the policy asks for
 //! - [`host`]: the verdict on the host
-//! - [`object`]: the verdict of the kernel program, by `BPF_PROG_TEST_RUN`
+//! - [`object`]: the verdict of the kernel program, run alone or on a live interface
 //! - [`fuzz`]: frames that nobody thought of
+//! - [`lab`]: a small hypervisor in network namespaces
 
 pub mod corpus;
 pub mod frame;
 pub mod fuzz;
 pub mod host;
+pub mod lab;
 pub mod object;
 pub mod world;

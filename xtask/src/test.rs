@@ -75,6 +75,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             cargo_test(suite.name, packages, args)?;
         }
         if !files.is_empty() {
+            // They run the real binary, which cargo does not build for another package's tests.
+            sh::run(sh::cargo().args(["build", "--quiet", "--package", "ipv6-sg-user", "--bins"]))?;
             let mut flags = vec!["-p", END_TO_END];
             flags.extend(files.iter().flat_map(|file| ["--test", file]));
             cargo_test(suite.name, &flags, args)?;

@@ -66,6 +66,8 @@ pub struct Enforcer {
     forgetful: VecDeque<u32>,
     /// Interfaces that are gone and still in the maps.
     leaving: VecDeque<u32>,
+    /// Whether what other versions of this program left has been removed.
+    settled: bool,
     status: Status,
 }
 
@@ -79,14 +81,10 @@ impl Enforcer {
             suspended: BTreeSet::new(),
             forgetful: VecDeque::new(),
             leaving: VecDeque::new(),
+            settled: false,
             status: Status::default(),
         };
         enforcer.reconcile();
-        if enforcer.status.errors.is_empty()
-            && let Err(error) = enforcer.guard.remove_other_versions()
-        {
-            tracing::warn!("cannot remove what another version of this program left: {error}");
-        }
         enforcer
     }
 
@@ -194,6 +192,18 @@ impl Enforcer {
             tracing::info!(interface, "quarantined");
         }
         self.status = status;
+        self.settle();
+    }
+
+    /// Removes what other versions left, once everything of theirs is switched over or released.
+    fn settle(&mut self) {
+        if self.settled || !self.leaving.is_empty() || !self.status.errors.is_empty() {
+            return;
+        }
+        self.settled = true;
+        if let Err(error) = self.guard.remove_other_versions() {
+            tracing::warn!("cannot remove what another version of this program left: {error}");
+        }
     }
 
     /// Does one of the things that take the kernel long and that nobody waits for.
@@ -203,6 +213,7 @@ impl Enforcer {
                 Ok(()) => tracing::info!(ifindex, "released, its interface is gone"),
                 Err(error) => tracing::error!("{error}"),
             }
+            self.settle();
             return;
         }
         let Some(ifindex) = self.forgetful.pop_front() else { return };

@@ -41,7 +41,7 @@ async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send
     // Everything that can be refused comes before the first change.
     check_privileges()?;
     let image = load(settings)?;
-    let listener = socket::bind(&settings.run_dir)?;
+    let (listener, _socket) = socket::bind(&settings.run_dir)?;
     let metrics = match settings.metrics {
         Some(address) => Some(metrics::bind(address).await?),
         None => None,
@@ -98,7 +98,6 @@ async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send
     send(&requests, Request::Stop)?;
     links.abort();
     let ended = tokio::task::spawn_blocking(move || enforcing.join()).await?;
-    socket::remove(&settings.run_dir);
     ended.map_err(|_| anyhow::anyhow!("the enforcer panicked"))
 }
 

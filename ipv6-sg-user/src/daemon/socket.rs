@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use nix::sys::stat::{Mode, umask};
@@ -12,11 +12,22 @@ use tokio::net::UnixListener;
 
 use super::SOCKET;
 
+/// The socket's file, removed when the daemon ends or does not get as far as starting.
+pub(super) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0) {
+            tracing::debug!("cannot remove {}: {error}", self.0.display());
+        }
+    }
+}
+
 /// Binds the socket in `run_dir`, which is made if it does not exist.
 ///
 /// # Errors
 /// Another daemon answers there, or the directory is not to be written.
-pub(super) fn bind(run_dir: &Path) -> Result<UnixListener> {
+pub(super) fn bind(run_dir: &Path) -> Result<(UnixListener, SocketFile)> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o755)
@@ -35,13 +46,6 @@ pub(super) fn bind(run_dir: &Path) -> Result<UnixListener> {
     let before = umask(Mode::from_bits_truncate(0o177));
     let listener = UnixListener::bind(&path);
     umask(before);
-    listener.with_context(|| format!("cannot listen on {}", path.display()))
-}
-
-/// Removes the socket at the end of a daemon's life.
-pub(super) fn remove(run_dir: &Path) {
-    let path = run_dir.join(SOCKET);
-    if let Err(error) = fs::remove_file(&path) {
-        tracing::debug!("cannot remove {}: {error}", path.display());
-    }
+    let listener = listener.with_context(|| format!("cannot listen on {}", path.display()))?;
+    Ok((listener, SocketFile(path)))
 }

@@ -3,7 +3,6 @@
 
 mod forged;
 mod honest;
-#[path = "../lab/mod.rs"]
 mod lab;
 mod operator;
 mod report;

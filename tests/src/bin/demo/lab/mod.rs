@@ -1,4 +1,4 @@
-//! Network namespaces, and what runs in them; shared by the demo and the benchmark.
+//! Network namespaces, and what runs in them. Unlike the lab of the tests it reports errors, and cleans up on Ctrl-C.
 
 mod undo;
 pub mod wire;

@@ -1,0 +1,40 @@
+//! A VM: a namespace with one interface, whose other end is a port of the hypervisor's bridge.
+
+use ipv6_sg_common::mac::Mac;
+
+use super::{Netns, Wire};
+
+/// Whether the guest's kernel speaks IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ip {
+    /// As it comes.
+    Kernel,
+    /// Not at all: whatever is on the wire, the test has sent.
+    Silent,
+}
+
+/// A VM. Its interface is `eth0`.
+pub struct Guest {
+    /// Its namespace.
+    pub netns: Netns,
+    /// Its port on the hypervisor.
+    pub port: String,
+    /// Its MAC.
+    pub mac: Mac,
+}
+
+impl Guest {
+    /// A guest whose interface is still to be made.
+    pub(super) fn new(port: &str, mac: Mac, ip: Ip) -> Self {
+        let netns = Netns::new(port);
+        if ip == Ip::Silent {
+            netns.sysctl("ipv6/conf/default/disable_ipv6", "1");
+        }
+        Self { netns, port: port.to_owned(), mac }
+    }
+
+    /// A wire on its interface.
+    pub fn wire(&self) -> Wire {
+        Wire::open(&self.netns, "eth0")
+    }
+}

@@ -1,0 +1,119 @@
+//! A hypervisor: a namespace with a bridge, on which every VM has a port.
+
+use ipv6_sg::kernel::{Hook, Inspect};
+use ipv6_sg_common::abi::Counters;
+use ipv6_sg_common::mac::Mac;
+
+use super::{Guest, Ip, Netns, Process, Site, eventually};
+
+/// A hypervisor and the installation on it.
+pub struct Hypervisor {
+    /// What is installed.
+    pub site: Site,
+    /// Its namespace.
+    pub netns: Netns,
+}
+
+impl Default for Hypervisor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Hypervisor {
+    /// A hypervisor with an empty bridge, `br0`.
+    pub fn new() -> Self {
+        let netns = Netns::new("hv");
+        // A bridge for VMs has no addresses of its own, and what it sent would blur what tests count.
+        netns.sysctl("ipv6/conf/default/disable_ipv6", "1");
+        netns.ip("link add br0 type bridge mcast_snooping 0\nlink set br0 up");
+        Self { site: Site::new(), netns }
+    }
+
+    /// A guest on the bridge.
+    pub fn guest(&self, port: &str, mac: Mac, ip: Ip) -> Guest {
+        let guest = Guest::new(port, mac, ip);
+        self.plug(&guest);
+        guest
+    }
+
+    /// Makes a guest's interface, and its port on the bridge.
+    pub fn plug(&self, guest: &Guest) {
+        let (port, inside, mac) = (&guest.port, guest.netns.name(), guest.mac);
+        self.netns.ip(&format!(
+            "link add {port} type veth peer name eth0 address {mac} netns {inside}\n\
+             link set {port} master br0 up"
+        ));
+        guest.netns.ip("link set eth0 up");
+        // Frames are lost until both ends have seen the other's carrier.
+        eventually("a carrier", || self.netns.run(&format!("ip link show {port}")).contains("state UP").then_some(()));
+    }
+
+    /// Starts the daemon and waits until it says that it is ready.
+    #[track_caller]
+    pub fn daemon(&self) -> Process {
+        self.site.daemon(&self.netns)
+    }
+
+    /// Runs a verb that must succeed, and returns what it prints.
+    #[track_caller]
+    pub fn ask(&self, words: &str) -> String {
+        self.site.ask(&self.netns, words)
+    }
+
+    /// Runs a verb that prints JSON.
+    #[track_caller]
+    pub fn json(&self, words: &str) -> serde_json::Value {
+        self.site.json(&self.netns, words)
+    }
+
+    /// A port's counters; zero when it has none.
+    #[track_caller]
+    pub fn counters(&self, port: &str) -> Counters {
+        self.site.counters(self.netns.ifindex(port).expect("an interface"))
+    }
+
+    /// How many of the two programs run on an interface.
+    pub fn programs(&self, port: &str) -> usize {
+        self.netns.inside(|| Inspect::attached(port)).map_or(0, |hooks| hooks.len())
+    }
+
+    /// Waits until both programs run on an interface.
+    #[track_caller]
+    pub fn wait_guarded(&self, port: &str) {
+        eventually("a guarded interface", || (self.programs(port) == Hook::TC.len()).then_some(()));
+    }
+
+    /// Waits until none of the programs runs on an interface.
+    #[track_caller]
+    pub fn wait_released(&self, port: &str) {
+        eventually("a released interface", || (self.programs(port) == 0).then_some(()));
+    }
+
+    /// Which kernel object each link of a port is, and which program it runs: for both hooks.
+    #[track_caller]
+    pub fn links(&self, port: &str) -> Vec<(u64, u64)> {
+        let ifindex = self.netns.ifindex(port).expect("an interface");
+        let links = self.site.pins.join(format!("v{}", ipv6_sg_common::abi::ABI_VERSION)).join("links");
+        let link = |hook: &Hook| {
+            let path = links.join(format!("{ifindex}-{}", hook.name()));
+            let mut bpftool = std::process::Command::new("bpftool");
+            let text = super::run(bpftool.args(["-j", "link", "show", "pinned"]).arg(path));
+            let link: serde_json::Value = serde_json::from_str(&text).expect("bpftool prints JSON");
+            let number = |key: &str| link[key].as_u64().unwrap_or_else(|| panic!("no {key}: {text}"));
+            (number("id"), number("prog_id"))
+        };
+        Hook::TC.iter().map(link).collect()
+    }
+
+    /// A state file with a port for each guest.
+    pub fn ports(&self, guests: &[&Guest]) {
+        let text: String = guests.iter().map(|guest| super::port(&guest.port, guest.mac, "")).collect();
+        self.site.state("10-ports.toml", &text);
+    }
+
+    /// A port's MAC and so on in words of a state file, into a file of its own.
+    pub fn port(&self, interface: &str, mac: Mac, more: &str) {
+        self.site.state(&format!("20-{interface}.toml"), &super::port(interface, mac, more));
+    }
+}
