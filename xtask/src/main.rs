@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod build;
 mod demo;
 mod lint;
@@ -31,6 +32,8 @@ enum Verb {
     Build,
     /// Shows the guard at work: two VMs and a router in network namespaces, honest and forged traffic
     Demo,
+    /// Measures what a packet costs and what a port carries, with the guard and without
+    Bench(bench::Args),
     /// Runs the tests: all suites, or those named
     Test(test::Args),
     /// Checks formatting, and lints both sides of the kernel boundary with warnings denied
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Verb::Setup => setup::run(),
         Verb::Build => build::run(),
         Verb::Demo => demo::run(),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Lint => lint::run(),
     };
