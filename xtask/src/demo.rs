@@ -7,7 +7,14 @@ use crate::{
     sh, ui,
 };
 
-pub(crate) fn run() -> Result<()> {
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Leave everything as it is at the end until Ctrl-C, to look around
+    #[arg(long)]
+    hold: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
     if !setup::is_root() {
         bail!("the demo makes network namespaces and loads programs into the kernel: run it as root");
     }
@@ -18,5 +25,10 @@ pub(crate) fn run() -> Result<()> {
     sh::run(sh::cargo().args(["build", "--quiet", "--release"]).args(both))?;
     ui::step("demo", "a hypervisor, two VMs and a router");
     // In this process's place: Ctrl-C then reaches what has to clean up, and its exit code is this one's.
-    sh::become_(sh::cargo().args(["run", "--quiet", "--release", "--package", "ipv6-sg-tests", "--bin", "demo"]))
+    let mut demo = sh::cargo();
+    demo.args(["run", "--quiet", "--release", "--package", "ipv6-sg-tests", "--bin", "demo"]);
+    if args.hold {
+        demo.args(["--", "--hold"]);
+    }
+    sh::replace_this_process(&mut demo)
 }

@@ -31,7 +31,7 @@ enum Verb {
     /// Builds the release, target/release/ipv6-sg
     Build,
     /// Shows the guard at work: two VMs and a router in network namespaces, honest and forged traffic
-    Demo,
+    Demo(demo::Args),
     /// Measures what a packet costs and what a port carries, with the guard and without
     Bench(bench::Args),
     /// Runs the tests: all suites, or those named
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     let done = match Args::parse().verb {
         Verb::Setup => setup::run(),
         Verb::Build => build::run(),
-        Verb::Demo => demo::run(),
+        Verb::Demo(args) => demo::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Lint => lint::run(),

@@ -32,7 +32,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 }
 
 /// Runs a command in this process's place; comes back only when it cannot be started.
-pub(crate) fn become_(command: &mut Command) -> Result<()> {
+pub(crate) fn replace_this_process(command: &mut Command) -> Result<()> {
     let error = command.exec();
     Err(error).with_context(|| format!("cannot start `{}`", line(command)))
 }

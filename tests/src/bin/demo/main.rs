@@ -81,7 +81,15 @@ fn run() -> Result<bool> {
     {
         report.command(&operator, &["explain", TAP, "--from-vm", "--hex", &hexadecimal(&frame.bytes)]);
     }
-    Ok(report.verdict(began.elapsed()))
+    let fine = report.verdict(began.elapsed());
+    if std::env::args().any(|word| word == "--hold") {
+        println!("\nThe stage stays until Ctrl-C. To look around, and to be in VM 1:\n");
+        println!("  {}\n  nsenter --net=/run/netns/{} bash", operator.by_hand("ports"), stage.vm1.name());
+        loop {
+            std::thread::park();
+        }
+    }
+    Ok(fine)
 }
 
 /// Sends forgeries one way, and looks where they could arrive.

@@ -41,6 +41,12 @@ impl Operator {
         lab::run(&mut self.command(words))
     }
 
+    /// What to type to run a verb here.
+    pub fn by_hand(&self, verb: &str) -> String {
+        let (host, program) = (self.host.name(), self.program.display());
+        format!("nsenter --net=/run/netns/{host} {program} --config {} {verb}", self.config.display())
+    }
+
     /// How many interfaces a daemon guards that is ready.
     pub fn guarded(&self) -> usize {
         let status = self.run(&["status", "--json"]).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());

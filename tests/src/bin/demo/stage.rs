@@ -103,6 +103,8 @@ impl Stage {
     /// The bridge learns, the router announces its prefix, the VMs boot.
     pub fn boot(&self) -> Result<()> {
         self.hypervisor.run("ip link set br0 type bridge ageing_time 30000")?;
+        // Unguarded, the router believed what it was told.
+        self.router.run("ip neighbour flush dev eth0")?;
         let config = self.directory.join("radvd.conf");
         fs::write(
             &config,
