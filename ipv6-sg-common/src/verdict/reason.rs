@@ -156,6 +156,8 @@ reasons! {
     SourceMulticast = source_multicast,
     /// Source is `::1`.
     SourceLoopback = source_loopback,
+    /// Source is IPv4-mapped or IPv4-compatible: an address of no wire.
+    SourceEmbedsIpv4 = source_embeds_ipv4,
     /// A packet to the VM that claims to come from the VM.
     SourceIsThisVm = source_is_this_vm,
     /// Destination is `::`.
@@ -290,6 +292,7 @@ impl Reason {
             | SourceUnspecified
             | SourceMulticast
             | SourceLoopback
+            | SourceEmbedsIpv4
             | SourceIsThisVm
             | DestinationUnspecified
             | DestinationLoopback
@@ -349,6 +352,7 @@ impl Reason {
             | SourceUnspecified
             | SourceMulticast
             | SourceLoopback
+            | SourceEmbedsIpv4
             | SourceIsThisVm
             | DestinationUnspecified
             | DestinationLoopback

@@ -8,6 +8,7 @@ use nix::net::if_::if_nameindex;
 use rtnetlink::MulticastGroup;
 use rtnetlink::packet_core::NetlinkPayload;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::kernel::Attachment;
 
@@ -21,22 +22,25 @@ pub fn present() -> io::Result<Vec<Attachment>> {
     Ok(interfaces.iter().map(link).collect())
 }
 
-/// Sends `changed` whenever an interface may have come, gone or been renamed. What exactly happened is not passed on:
-/// messages can be lost, and looking is cheap. Ends when the receiver is gone.
-pub async fn watch(changed: mpsc::Sender<()>) -> Result<()> {
-    let (connection, _handle, mut messages) = rtnetlink::new_multicast_connection(&[MulticastGroup::Link])
+/// Sends `changed` whenever an interface may have come, gone or been renamed, from the moment this returns. What exactly
+/// happened is not passed on: messages can be lost, and looking is cheap. Ends when the receiver is gone.
+pub fn watch(changed: mpsc::Sender<()>) -> Result<JoinHandle<()>> {
+    let (connection, handle, mut messages) = rtnetlink::new_multicast_connection(&[MulticastGroup::Link])
         .context("cannot listen for interfaces on netlink")?;
-    let connection = tokio::spawn(connection);
-    while let Some((message, _)) = messages.next().await {
-        if let NetlinkPayload::Error(error) = &message.payload {
-            tracing::warn!("netlink: {error}");
+    Ok(tokio::spawn(async move {
+        // The connection ends with its handle.
+        let _handle = handle;
+        let connection = tokio::spawn(connection);
+        while let Some((message, _)) = messages.next().await {
+            if let NetlinkPayload::Error(error) = &message.payload {
+                tracing::warn!("netlink: {error}");
+            }
+            match changed.try_send(()) {
+                // A full channel already says what this message would.
+                Ok(()) | Err(mpsc::error::TrySendError::Full(())) => {}
+                Err(mpsc::error::TrySendError::Closed(())) => break,
+            }
         }
-        match changed.try_send(()) {
-            // A full channel already says what this message would.
-            Ok(()) | Err(mpsc::error::TrySendError::Full(())) => {}
-            Err(mpsc::error::TrySendError::Closed(())) => break,
-        }
-    }
-    connection.abort();
-    Ok(())
+        connection.abort();
+    }))
 }

@@ -50,7 +50,7 @@ async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send
     };
     let pins = Pins::new(&settings.pin_dir);
     let (changed, mut links_changed) = channel(1);
-    let links = tokio::spawn(links::watch(changed));
+    let links = links::watch(changed)?;
     // From here on signals are ours: systemd may send them as soon as it hears that we are ready.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
