@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 /// `enum bpf_cmd`
 const PROG_LOAD: libc::c_int = 5;
 const PROG_TEST_RUN: libc::c_int = 10;
+const LINK_CREATE: libc::c_int = 28;
 
 /// `enum bpf_prog_type`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,23 @@ impl Kind {
             Self::Xdp => 2,
         }
     }
+}
+
+/// `enum bpf_attach_type`: the two hooks of tc.
+pub const TCX_INGRESS: u32 = 46;
+/// See [`TCX_INGRESS`].
+pub const TCX_EGRESS: u32 = 47;
+
+/// The head of `union bpf_attr` for a link.
+#[repr(C)]
+struct LinkCreate {
+    program: u32,
+    interface: u32,
+    hook: u32,
+    flags: u32,
+    relative: u32,
+    padding: u32,
+    revision: u64,
 }
 
 /// The head of `union bpf_attr` for a load.
@@ -74,6 +92,18 @@ pub fn empty(kind: Kind) -> Result<OwnedFd> {
     let license = license.as_ptr() as u64;
     let mut load = Load { kind: kind as u32, instructions, code, license, log_level: 0, log_size: 0, log: 0 };
     let fd = bpf(PROG_LOAD, &mut load).context("the kernel refuses an empty program")?;
+    // SAFETY: the kernel has just opened it for us, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Attaches a tc program to an interface of this network namespace, for as long as the link is kept.
+///
+/// # Errors
+/// The kernel refuses it; before 6.6 it has no such links.
+pub fn attach(program: BorrowedFd<'_>, interface: u32, hook: u32) -> Result<OwnedFd> {
+    let program = program.as_raw_fd().cast_unsigned();
+    let mut link = LinkCreate { program, interface, hook, flags: 0, relative: 0, padding: 0, revision: 0 };
+    let fd = bpf(LINK_CREATE, &mut link).context("the kernel attaches no program")?;
     // SAFETY: the kernel has just opened it for us, and nobody else knows of it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
