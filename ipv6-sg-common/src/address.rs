@@ -85,6 +85,13 @@ impl Address {
         self.is(&Self::UNSPECIFIED)
     }
 
+    /// `::/64`
+    #[inline(always)]
+    pub fn starts_with_zeros(&self) -> bool {
+        let [high, _] = self.words();
+        high == 0
+    }
+
     /// `::1`
     #[inline(always)]
     pub fn is_loopback(&self) -> bool {

@@ -8,6 +8,7 @@
 //! - [`fuzz`]: frames that nobody thought of
 //! - [`lab`]: a small hypervisor in network namespaces
 //! - [`paged`]: frames that direct packet access cannot read
+#![expect(clippy::indexing_slicing, reason = "tests, all of it: a panic is how they fail")]
 
 pub mod corpus;
 pub mod frame;

@@ -4,10 +4,11 @@
 //! put; or attached to an interface that frames really cross.
 
 use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{HashMap, HashOfMaps, MapData, PerCpuHashMap, PerCpuValues, RingBuf};
-use aya::programs::{ProgramError, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp, XdpMode, tc};
+use aya::programs::{Program, ProgramError, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp, XdpMode, tc};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader, Pod};
 use ipv6_sg::kernel::{FragmentMaker, OBJECT};
@@ -175,6 +176,16 @@ impl Object {
     /// The next drop event.
     pub fn event(&mut self) -> Option<DropEvent> {
         self.events.next().map(|record| *bytemuck::from_bytes(&record))
+    }
+
+    /// A program of [`programs`] itself, for those who run it in a way of their own.
+    pub fn program(&self, name: &str) -> BorrowedFd<'_> {
+        let program = self.ebpf.program(name).unwrap_or_else(|| panic!("no program {name}"));
+        match program {
+            Program::SchedClassifier(tc) => tc.fd().expect("loaded").as_fd(),
+            Program::Xdp(xdp) => xdp.fd().expect("loaded").as_fd(),
+            _ => panic!("{name} is neither tc nor XDP"),
+        }
     }
 
     /// What tc does with the frame.

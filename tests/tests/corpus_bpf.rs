@@ -1,4 +1,5 @@
 //! The corpus against the kernel program: verdict, reason, counters and events of every frame.
+#![expect(clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use ipv6_sg_common::abi::{CAPTURE, Counters, Direction, DropEvent, Hook};
 use ipv6_sg_common::packet::ETHERNET_HEADER;

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod build;
+mod demo;
 mod lint;
 mod packages;
 mod setup;
@@ -28,6 +30,10 @@ enum Verb {
     Setup,
     /// Builds the release, target/release/ipv6-sg
     Build,
+    /// Shows the guard at work: two VMs and a router in network namespaces, honest and forged traffic
+    Demo(demo::Args),
+    /// Measures what a packet costs and what a port carries, with the guard and without
+    Bench(bench::Args),
     /// Runs the tests: all suites, or those named
     Test(test::Args),
     /// Checks formatting, and lints both sides of the kernel boundary with warnings denied
@@ -38,6 +44,8 @@ fn main() -> ExitCode {
     let done = match Args::parse().verb {
         Verb::Setup => setup::run(),
         Verb::Build => build::run(),
+        Verb::Demo(args) => demo::run(&args),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Lint => lint::run(),
     };

@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    os::unix::process::CommandExt as _,
     path::Path,
     process::{Command, Stdio},
 };
@@ -28,6 +29,12 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         bail!("`{}` failed, {status}", line(command));
     }
     Ok(())
+}
+
+/// Runs a command in this process's place; comes back only when it cannot be started.
+pub(crate) fn replace_this_process(command: &mut Command) -> Result<()> {
+    let error = command.exec();
+    Err(error).with_context(|| format!("cannot start `{}`", line(command)))
 }
 
 /// Runs a command whose output is of interest only when it fails; `remedy` says what to do then.

@@ -38,21 +38,30 @@ pub(super) fn to_vm<F: Frame, T: Tables>(port: &Port, packet: &Packet<'_, F>, me
     if source.is_multicast() {
         return Err(Reason::SourceMulticast);
     }
-    if source.is_loopback() {
-        return Err(Reason::SourceLoopback);
-    }
-    if source.is_unspecified() {
-        return match message.kind {
-            kind::NEIGHBOUR_SOLICITATION | kind::MLD_QUERY | kind::MLD_REPORT | kind::MLD_DONE | kind::MLD2_REPORT => {
-                Ok(())
-            }
-            _ => Err(Reason::SourceUnspecified),
-        };
+    if source.starts_with_zeros() {
+        return without_prefix(source, message);
     }
     if owns(port, source, tables) {
         return Err(Reason::SourceIsThisVm);
     }
     Ok(())
+}
+
+/// A source in `::/64`: `::` from who has no address yet, else an address that no wire carries (RFC 4291 section 2.5).
+#[inline(always)]
+fn without_prefix(source: &Address, message: Message) -> Check {
+    if source.is_loopback() {
+        return Err(Reason::SourceLoopback);
+    }
+    if !source.is_unspecified() {
+        return Err(Reason::SourceEmbedsIpv4);
+    }
+    match message.kind {
+        kind::NEIGHBOUR_SOLICITATION | kind::MLD_QUERY | kind::MLD_REPORT | kind::MLD_DONE | kind::MLD2_REPORT => {
+            Ok(())
+        }
+        _ => Err(Reason::SourceUnspecified),
+    }
 }
 
 #[inline(always)]

@@ -10,9 +10,11 @@ mod from_vm;
 mod icmpv6;
 mod layer2;
 mod reason;
+mod step;
 mod to_vm;
 
-pub use reason::{Action, PerReason, Reason, Step};
+pub use reason::{Action, PerReason, Reason};
+pub use step::Step;
 
 use crate::abi::{Direction, FragmentKey, Port, PortFlags};
 use crate::address::Address;

@@ -4,6 +4,8 @@
 
 use core::fmt;
 
+use super::step::Step;
+
 /// What happens to a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a verdict that nobody applies is an open port"]
@@ -12,60 +14,6 @@ pub enum Action {
     Pass,
     /// Final.
     Drop,
-}
-
-/// The checks in the order in which a packet meets them; the first that objects names the reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
-    /// Whether this port may send or receive at all.
-    Quarantine,
-    /// MAC addresses, tags, type.
-    Layer2,
-    /// The fixed IPv6 header.
-    Ipv6Header,
-    /// The header chain, fragment header included.
-    ExtensionHeaders,
-    /// The first bytes of the upper-layer header.
-    UpperHeader,
-    /// Source set, destination.
-    Addresses,
-    /// Whether a later fragment belongs to a packet that was judged. After the addresses: nobody may probe or fill
-    /// the table with an address that is not his.
-    Fragments,
-    /// ND, MLD, ICMPv6 types, DHCPv6, what may use link-local addresses.
-    LinkRules,
-    /// Connection tracking and security-group rules.
-    Rules,
-}
-
-impl Step {
-    /// Every step, in order.
-    pub const ALL: [Self; 9] = [
-        Self::Quarantine,
-        Self::Layer2,
-        Self::Ipv6Header,
-        Self::ExtensionHeaders,
-        Self::UpperHeader,
-        Self::Addresses,
-        Self::Fragments,
-        Self::LinkRules,
-        Self::Rules,
-    ];
-
-    /// The step for people.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Quarantine => "quarantine",
-            Self::Layer2 => "layer 2",
-            Self::Ipv6Header => "IPv6 header",
-            Self::ExtensionHeaders => "extension headers",
-            Self::UpperHeader => "upper-layer header",
-            Self::Fragments => "fragments",
-            Self::Addresses => "addresses",
-            Self::LinkRules => "ND, MLD, ICMPv6, DHCPv6, link-local",
-            Self::Rules => "security-group rules",
-        }
-    }
 }
 
 /// Defines the reasons, and [`PerReason`] with one field for each under the same name: maps hold `PerReason`, so that
@@ -208,6 +156,8 @@ reasons! {
     SourceMulticast = source_multicast,
     /// Source is `::1`.
     SourceLoopback = source_loopback,
+    /// Source is IPv4-mapped or IPv4-compatible: an address of no wire.
+    SourceEmbedsIpv4 = source_embeds_ipv4,
     /// A packet to the VM that claims to come from the VM.
     SourceIsThisVm = source_is_this_vm,
     /// Destination is `::`.
@@ -342,6 +292,7 @@ impl Reason {
             | SourceUnspecified
             | SourceMulticast
             | SourceLoopback
+            | SourceEmbedsIpv4
             | SourceIsThisVm
             | DestinationUnspecified
             | DestinationLoopback
@@ -401,6 +352,7 @@ impl Reason {
             | SourceUnspecified
             | SourceMulticast
             | SourceLoopback
+            | SourceEmbedsIpv4
             | SourceIsThisVm
             | DestinationUnspecified
             | DestinationLoopback

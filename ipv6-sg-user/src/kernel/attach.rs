@@ -8,124 +8,15 @@ use std::time::{Duration, Instant};
 
 use aya::Ebpf;
 use aya::programs::links::{FdLink, PinnedLink};
-use aya::programs::tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcHandle};
+use aya::programs::tc::{SchedClassifierLink, TcAttachOptions};
 use aya::programs::xdp::XdpLink;
-use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, tc};
-use aya::util::KernelVersion;
-use ipv6_sg_common::abi::programs;
+use aya::programs::{LinkOrder, SchedClassifier};
 
-use super::error::{caused_by, one_line};
+use super::error::caused_by;
+use super::hook::{Attachment, Hook, TcMethod, XdpMode};
 use super::pins::PinnedHook;
 use super::program::{self, Identity};
-use super::{KernelError, Pins, Result};
-
-/// Where on a tap a program sits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Hook {
-    /// tc ingress.
-    FromVm,
-    /// tc egress.
-    ToVm,
-    /// XDP in the driver.
-    ShieldNative,
-    /// XDP in the stack.
-    ShieldGeneric,
-}
-
-impl Hook {
-    /// Those that enforce.
-    pub const TC: [Self; 2] = [Self::FromVm, Self::ToVm];
-    const ALL: [Self; 4] = [Self::FromVm, Self::ToVm, Self::ShieldNative, Self::ShieldGeneric];
-
-    /// The stable name: pins, messages.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::FromVm => "from_vm",
-            Self::ToVm => "to_vm",
-            Self::ShieldNative => "shield_native",
-            Self::ShieldGeneric => "shield_generic",
-        }
-    }
-
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|hook| hook.name() == name)
-    }
-
-    /// The program that belongs there.
-    pub(super) const fn program(self) -> &'static str {
-        match self {
-            Self::FromVm => programs::FROM_VM,
-            Self::ToVm => programs::TO_VM,
-            Self::ShieldNative | Self::ShieldGeneric => programs::SHIELD,
-        }
-    }
-
-    const fn tc_side(self) -> TcAttachType {
-        match self {
-            Self::FromVm => TcAttachType::Ingress,
-            Self::ToVm | Self::ShieldNative | Self::ShieldGeneric => TcAttachType::Egress,
-        }
-    }
-}
-
-/// How tc programs are attached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TcMethod {
-    /// Links that can be pinned and updated; kernels from 6.6 on.
-    Tcx,
-    /// Filters of a qdisc, which stay until somebody removes them; kernels before.
-    Clsact,
-}
-
-impl TcMethod {
-    /// What this kernel offers.
-    pub fn of_this_kernel() -> Self {
-        let links = KernelVersion::current().is_ok_and(|version| version >= KernelVersion::new(6, 6, 0));
-        if links { Self::Tcx } else { Self::Clsact }
-    }
-}
-
-/// Whether and where the XDP shield stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum XdpMode {
-    /// Nowhere.
-    #[default]
-    Off,
-    /// In the driver, or not at all.
-    Native,
-    /// In the stack.
-    Generic,
-    /// In the driver where it can, else in the stack.
-    Auto,
-}
-
-/// An interface as it was when somebody decided to guard it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Attachment {
-    /// Its name.
-    pub interface: String,
-    /// Its index, which no other interface will have while this kernel runs.
-    pub ifindex: u32,
-}
-
-impl Attachment {
-    /// Taps are renamed, deleted and made anew at any moment: whether the name still means this interface.
-    fn still_there(&self) -> Result<()> {
-        match nix::net::if_::if_nametoindex(self.interface.as_str()) {
-            Ok(index) if index == self.ifindex => Ok(()),
-            _ => Err(KernelError::InterfaceGone { interface: self.interface.clone(), ifindex: self.ifindex }),
-        }
-    }
-
-    fn refused(&self, hook: Hook) -> impl Fn(&(dyn std::error::Error + 'static)) -> KernelError {
-        let (interface, hook) = (self.interface.clone(), hook.name());
-        move |error| KernelError::Attach { hook, interface: interface.clone(), reason: one_line(error) }
-    }
-}
-
-/// tc filters are found again by these two numbers. First of all filters, so that nothing forwards a packet unseen.
-const CLSACT_PRIORITY: u16 = 1;
-const CLSACT_HANDLE: TcHandle = TcHandle::new(0, 0x6967);
+use super::{KernelError, Pins, Result, clsact};
 
 /// What is attached where.
 pub(super) struct Attacher {
@@ -165,7 +56,7 @@ impl Attacher {
         to.still_there()?;
         match self.method {
             TcMethod::Tcx => self.attach_tcx(ebpf, to, hook)?,
-            TcMethod::Clsact => attach_clsact(program::tc(ebpf, hook)?, to, hook)?,
+            TcMethod::Clsact => clsact::attach(program::tc(ebpf, hook)?, to, hook)?,
         }
         // Attaching goes by name. Whoever took the name meanwhile got the program, and not being in the port map
         // would lose every packet.
@@ -290,20 +181,14 @@ impl Attacher {
             }
         }
         let Some(name) = name else { return Ok(()) };
+        let to = Attachment { interface: name.to_owned(), ifindex };
         if self.method == TcMethod::Clsact {
             for hook in Hook::TC {
-                match tc::qdisc_detach_program(name, hook.tc_side(), hook.program()) {
-                    Err(tc::TcError::IoError(error)) if error.kind() == io::ErrorKind::NotFound => {}
-                    result => result.map_err(|error| {
-                        let to = Attachment { interface: name.to_owned(), ifindex };
-                        to.refused(hook)(&error)
-                    })?,
-                }
+                clsact::detach(&to, hook)?;
             }
         }
         // The kernel lets go of a link a moment after its pin is gone, and until then the program still looks for
         // its port.
-        let to = Attachment { interface: name.to_owned(), ifindex };
         let deadline = Instant::now() + Duration::from_secs(2);
         while programs.iter().any(|(hook, id)| Hook::TC.contains(hook) && is_attached(&to, *hook, *id))
             && Instant::now() < deadline
@@ -340,33 +225,6 @@ pub(super) fn running(interface: &str) -> Option<Vec<Hook>> {
 fn is_attached(to: &Attachment, hook: Hook, program: u32) -> bool {
     SchedClassifier::query_tcx(&to.interface, hook.tc_side())
         .is_ok_and(|(_, programs)| programs.iter().any(|info| info.id() == program))
-}
-
-/// Attaches or replaces in one step: the filter is found by its priority and handle.
-fn attach_clsact(program: &mut SchedClassifier, to: &Attachment, hook: Hook) -> Result<()> {
-    let refused = to.refused(hook);
-    match tc::qdisc_add_clsact(&to.interface) {
-        Err(error) if !caused_by(&error, libc::EEXIST) && !matches!(error, tc::TcError::AlreadyAttached) => {
-            return Err(refused(&error));
-        }
-        _ => {}
-    }
-    let options = NlOptions { priority: CLSACT_PRIORITY, handle: CLSACT_HANDLE, classid: None };
-    let created = program.attach_with_options(&to.interface, hook.tc_side(), TcAttachOptions::Netlink(options));
-    let id = match created {
-        Err(error) if caused_by(&error, libc::EEXIST) => {
-            let old =
-                SchedClassifierLink::attached(&to.interface, hook.tc_side(), CLSACT_PRIORITY, CLSACT_HANDLE, None);
-            let old = old.map_err(|error| refused(&error))?;
-            program.attach_to_link(old)
-        }
-        result => result,
-    };
-    let id = id.map_err(|error: ProgramError| refused(&error))?;
-    let link = program.take_link(id).map_err(|error| refused(&error))?;
-    // Dropping it would take the filter off.
-    std::mem::forget(link);
-    Ok(())
 }
 
 fn pin(link: FdLink, path: &Path, refused: &impl Fn(&(dyn std::error::Error + 'static)) -> KernelError) -> Result<()> {

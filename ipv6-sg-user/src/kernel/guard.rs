@@ -7,9 +7,10 @@ use aya::{Ebpf, EbpfLoader};
 use ipv6_sg_common::abi::maps;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
-use super::attach::{Attacher, Attachment, Hook, TcMethod, XdpMode};
+use super::attach::Attacher;
 use super::error::{caused_by, not_permitted, one_line, pin_not_permitted};
 use super::fragments::Maker;
+use super::hook::{Attachment, Hook, TcMethod, XdpMode};
 use super::ports::{PortEntry, PortMaps};
 use super::{KernelError, OBJECT, Pins, Result, bpffs, program};
 

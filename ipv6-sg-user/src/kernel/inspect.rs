@@ -6,8 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use aya::maps::{HashMap, LpmTrie, Map, MapData, PerCpuArray, PerCpuHashMap, RingBuf};
 use ipv6_sg_common::abi::{Count, Counters, DropEvent, maps};
 
-use super::attach::{self, Hook};
+use super::attach;
 use super::error::pin_not_permitted;
+use super::hook::Hook;
 use super::pod::Raw;
 use super::ports::{self, PortEntry};
 use super::{KernelError, Pins, Result};

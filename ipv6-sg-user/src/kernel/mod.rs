@@ -9,11 +9,13 @@
 
 mod attach;
 mod bpffs;
+mod clsact;
 #[cfg(feature = "diagnostics")]
 mod diagnostics;
 mod error;
 mod fragments;
 mod guard;
+mod hook;
 mod inspect;
 mod object;
 mod pins;
@@ -22,10 +24,10 @@ mod ports;
 mod privileges;
 mod program;
 
-pub use attach::{Attachment, Hook, TcMethod, XdpMode};
 pub use error::KernelError;
 pub use fragments::Maker as FragmentMaker;
 pub use guard::Guard;
+pub use hook::{Attachment, Hook, TcMethod, XdpMode};
 pub use inspect::{Events, Inspect};
 pub use object::OBJECT;
 pub use pins::Pins;

@@ -5,7 +5,7 @@ use std::{fs, io};
 
 use ipv6_sg_common::abi::{ABI_VERSION, maps};
 
-use super::attach::Hook;
+use super::hook::Hook;
 use super::{KernelError, Result};
 
 /// The pin directory of one ABI version, and its neighbours of other versions.

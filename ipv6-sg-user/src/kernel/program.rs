@@ -6,7 +6,7 @@ use aya::Ebpf;
 use aya::programs::{ProgramInfo, SchedClassifier, Xdp, loaded_programs};
 use ipv6_sg_common::abi::programs;
 
-use super::attach::Hook;
+use super::hook::Hook;
 use super::{KernelError, Result};
 
 /// What makes two loaded programs the same: their instructions and the maps they use.

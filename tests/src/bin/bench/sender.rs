@@ -1,0 +1,60 @@
+//! Frames as fast as one processor sends them.
+
+use std::io;
+use std::mem::{MaybeUninit, zeroed};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use ipv6_sg_tests::lab::Guest;
+use nix::net::if_::if_nametoindex;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+use nix::unistd::Pid;
+
+/// Frames for each call into the kernel.
+const BATCH: usize = 64;
+
+/// Sends this frame from a guest for a while; how long it really was.
+pub fn send(guest: &Guest, frame: &[u8], time: Duration) -> Result<Duration> {
+    guest.netns.inside(|| {
+        // Always the same processor: moving costs more than the guard does.
+        let mut cpus = CpuSet::new();
+        cpus.set(0)?;
+        sched_setaffinity(Pid::from_raw(0), &cpus).context("cannot stay on one processor")?;
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let socket = socket(AddressFamily::Packet, SockType::Raw, flags, None).context("cannot open a raw socket")?;
+        let interface = if_nametoindex("eth0")?;
+        let began = Instant::now();
+        while began.elapsed() < time {
+            batch(&socket, interface, frame)?;
+        }
+        Ok(began.elapsed())
+    })
+}
+
+fn batch(socket: &OwnedFd, interface: u32, frame: &[u8]) -> Result<()> {
+    // SAFETY: all zero is a value of this structure of numbers.
+    let mut to: libc::sockaddr_ll = unsafe { zeroed() };
+    to.sll_family = u16::try_from(libc::AF_PACKET)?;
+    to.sll_ifindex = interface.cast_signed();
+    let mut part = libc::iovec { iov_base: frame.as_ptr().cast_mut().cast(), iov_len: frame.len() };
+    // SAFETY: all zero is a value of this structure too: no name, no data.
+    let mut message: libc::mmsghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    message.msg_hdr.msg_name = (&raw mut to).cast();
+    message.msg_hdr.msg_namelen = libc::socklen_t::try_from(size_of_val(&to))?;
+    message.msg_hdr.msg_iov = &raw mut part;
+    message.msg_hdr.msg_iovlen = 1;
+    let mut messages = [message; BATCH];
+    let count = libc::c_uint::try_from(messages.len())?;
+    // SAFETY: `count` messages whose parts and names outlive the call; sending writes to none of them.
+    let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), messages.as_mut_ptr(), count, 0) };
+    if sent < 0 {
+        let error = io::Error::last_os_error();
+        // A full queue is what a flood meets.
+        if error.raw_os_error() != Some(libc::ENOBUFS) {
+            return Err(error).context("cannot send");
+        }
+    }
+    Ok(())
+}
