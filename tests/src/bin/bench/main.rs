@@ -35,7 +35,7 @@ fn run() -> Result<()> {
     anstream::println!("{}", cost.text());
     let (rate, fast) = rate::measure()?;
     anstream::println!(
-        "64-byte packets through a port, and through its unguarded twin on the same bridge: best of many short turns\n"
+        "64-byte packets through a port, and through its unguarded twin on the same bridge, for each second of processor time\n"
     );
     anstream::println!("{}", rate.text());
     // Said, not made an error: machines differ, and busy ones measure themselves.
