@@ -166,3 +166,33 @@ pub fn walk<F: Frame>(frame: &F, header: &Ipv6Header) -> Result<Headers, Reason>
         fragment,
     })
 }
+
+/// Whether the packet quoted at `offset`, whose fixed header is `quoted`, has a routing header before `end`. Receivers of
+/// an error (Linux from 5.17 on) look for the socket at the address that a segment routing header names, not at the
+/// quoted destination. A chain too long to follow counts as one.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "fields are cut out of the word")]
+pub fn quotes_routing_header<F: Frame>(frame: &F, quoted: &Ipv6Header, offset: usize, end: usize) -> bool {
+    let mut next = u64::from(quoted.next_header);
+    let mut at = offset + 40;
+    for _ in 0..MAX_EXTENSION_HEADERS {
+        let kind = next as u8;
+        if kind == ROUTING {
+            return true;
+        }
+        if !matches!(kind, HOP_BY_HOP | FRAGMENT | AUTHENTICATION | DESTINATION) || at + UNIT > end {
+            return false;
+        }
+        let Some([word]) = frame.words::<1>(at) else { return false };
+        let word = u64::from_be(word);
+        let length = (word >> 48) as usize & 0xff;
+        let size = match kind {
+            FRAGMENT => UNIT,
+            AUTHENTICATION => (length + 2) * 4,
+            _ => (length + 1) * 8,
+        };
+        next = word >> 56;
+        at = frame.forget(at + size);
+    }
+    true
+}

@@ -8,7 +8,7 @@ mod nd;
 mod summary;
 
 pub use captured::Captured;
-pub use extension::{Fragment, FragmentKind, Headers, MAX_EXTENSION_HEADERS, walk};
+pub use extension::{Fragment, FragmentKind, Headers, MAX_EXTENSION_HEADERS, quotes_routing_header, walk};
 pub use ipv6::{Ipv6Header, PAYLOAD as IPV6_PAYLOAD};
 pub use nd::{LinkLayerOption, walk_options};
 pub use summary::{Summary, macs};

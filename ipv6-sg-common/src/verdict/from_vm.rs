@@ -4,8 +4,8 @@ use super::addresses::owns;
 use super::{Check, Packet, Reason, Tables, dhcpv6, discovery, icmpv6};
 use crate::abi::Port;
 use crate::address::Address;
-use crate::packet::icmpv6::{Message, kind};
-use crate::packet::{Frame, protocol};
+use crate::packet::icmpv6::{HEADER, Message, kind};
+use crate::packet::{Frame, protocol, quotes_routing_header};
 
 /// The verdict on a packet whose addresses may stand.
 #[inline(always)]
@@ -29,6 +29,9 @@ fn icmp<F: Frame, T: Tables>(port: &Port, packet: &Packet<'_, F>, message: Messa
     match message.kind {
         kind::DESTINATION_UNREACHABLE..=kind::PARAMETER_PROBLEM => {
             let quoted = icmpv6::quoted(packet)?;
+            if quotes_routing_header(packet.frame, &quoted, packet.headers.upper + HEADER, packet.headers.end) {
+                return Err(Reason::ErrorRouted);
+            }
             if quoted.destination.is_multicast() || owns(port, &quoted.destination, tables) {
                 Ok(Reason::IcmpError)
             } else {

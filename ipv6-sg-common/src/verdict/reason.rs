@@ -179,6 +179,8 @@ reasons! {
     ErrorTruncated = error_truncated,
     /// An ICMPv6 error about a packet that the sender or receiver had no part in.
     ErrorForeign = error_foreign,
+    /// An ICMPv6 error from a VM that quotes a routing header: its receiver looks for the flow at an address in there.
+    ErrorRouted = error_routed,
     /// Neighbour discovery inside a fragment.
     NdFragmented = nd_fragmented,
     /// Neighbour discovery whose hop limit is not 255: it came from beyond the link.
@@ -303,6 +305,7 @@ impl Reason {
             | IcmpNeedsRule
             | ErrorTruncated
             | ErrorForeign
+            | ErrorRouted
             | NdFragmented
             | NdHopLimit
             | NdCode
@@ -373,6 +376,7 @@ impl Reason {
             | IcmpNeedsRule
             | ErrorTruncated
             | ErrorForeign
+            | ErrorRouted
             | NdFragmented
             | NdHopLimit
             | NdCode

@@ -168,14 +168,20 @@ impl Enforcer {
                 tracing::warn!("no XDP shield, tc guards alone: {error}");
             }
         }
+        // An index can be used again: who is here is not leaving any more.
+        self.leaving.retain(|ifindex| !present.iter().any(|link| link.ifindex == *ifindex));
         for (ifindex, name) in plan.release {
             match name {
                 Some(name) => {
                     status.note(self.guard.release(ifindex, Some(&name)));
                 }
                 // Nothing crosses what is gone: there is time.
-                None if !self.leaving.contains(&ifindex) => self.leaving.push_back(ifindex),
-                None => {}
+                None => {
+                    self.guard.doubt(ifindex);
+                    if !self.leaving.contains(&ifindex) {
+                        self.leaving.push_back(ifindex);
+                    }
+                }
             }
         }
         let here = |name: &String| present.iter().any(|link| link.interface == *name);
@@ -209,6 +215,10 @@ impl Enforcer {
     /// Does one of the things that take the kernel long and that nobody waits for.
     fn catch_up(&mut self) {
         if let Some(ifindex) = self.leaving.pop_front() {
+            // It came back since the last look; news of it is under way.
+            if nix::net::if_::if_indextoname(ifindex).is_ok() {
+                return;
+            }
             match self.guard.release(ifindex, None) {
                 Ok(()) => tracing::info!(ifindex, "released, its interface is gone"),
                 Err(error) => tracing::error!("{error}"),

@@ -84,8 +84,14 @@ async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            Some(()) = links_changed.recv() => send(&requests, Request::Links)?,
-            Some(()) = state_changed.recv() => follow(&settings, &requests)?,
+            changed = links_changed.recv() => match changed {
+                Some(()) => send(&requests, Request::Links)?,
+                None => anyhow::bail!("netlink tells nothing any more; what is enforced stays"),
+            },
+            changed = state_changed.recv() => match changed {
+                Some(()) => follow(&settings, &requests)?,
+                None => anyhow::bail!("state_dir is watched no more; what is enforced stays"),
+            },
             Some(()) = hangup.recv() => {
                 match reload() {
                     Ok(new) => settings = adopt(&settings, new),

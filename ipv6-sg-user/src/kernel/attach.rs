@@ -43,6 +43,11 @@ impl Attacher {
         self.pinned.keys().map(|(ifindex, _)| *ifindex)
     }
 
+    /// Believes nothing of what is attached to this interface.
+    pub(super) fn doubt_one(&mut self, ifindex: u32) {
+        self.confirmed.retain(|(confirmed, _)| *confirmed != ifindex);
+    }
+
     /// Looks at everything anew from now on: somebody else may have changed it.
     pub(super) fn doubt(&mut self) {
         self.confirmed.clear();
@@ -50,7 +55,8 @@ impl Attacher {
 
     /// Makes sure that this object's program is at a tc hook.
     pub(super) fn attach_tc(&mut self, ebpf: &mut Ebpf, to: &Attachment, hook: Hook) -> Result<()> {
-        if self.confirmed.contains(&(to.ifindex, hook)) {
+        // A link is asked each time whether it still runs: an interface can come back under its index, without it.
+        if self.method == TcMethod::Clsact && self.confirmed.contains(&(to.ifindex, hook)) {
             return Ok(());
         }
         to.still_there()?;

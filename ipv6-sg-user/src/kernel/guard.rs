@@ -71,6 +71,11 @@ impl Guard {
         Ok(())
     }
 
+    /// Believes nothing of what is attached to this interface: it was seen to be gone.
+    pub fn doubt(&mut self, ifindex: u32) {
+        self.attacher.doubt_one(ifindex);
+    }
+
     /// Interfaces that something of ours is left on or about: ports in the maps, and pinned links of any version.
     pub fn known(&self) -> BTreeSet<u32> {
         self.entries.keys().copied().chain(self.attacher.interfaces()).collect()

@@ -69,6 +69,14 @@ impl PortMaps {
         for key in routers {
             absent(self.routers.remove(&key)).map_err(KernelError::map("remove from", maps::ROUTERS))?;
         }
+        let counters: Vec<_> = self.counters.keys().flatten().filter(|ifindex| !known(*ifindex)).collect();
+        for ifindex in counters {
+            absent(self.counters.remove(&ifindex)).map_err(KernelError::map("remove from", maps::COUNTERS))?;
+        }
+        let fragments: Vec<_> = self.fragments.keys().flatten().filter(|ifindex| !known(*ifindex)).collect();
+        for ifindex in fragments {
+            absent(self.fragments.remove(&ifindex)).map_err(KernelError::map("remove from", maps::FRAGMENTS))?;
+        }
         Ok(())
     }
 

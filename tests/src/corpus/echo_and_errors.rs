@@ -6,7 +6,7 @@ use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::Reason::{self, *};
 
 use super::{Case, Section as S, from_vm, to_vm};
-use crate::frame::extension::{atomic, authentication, destination, hop_by_hop};
+use crate::frame::extension::{atomic, authentication, destination, hop_by_hop, routing};
 use crate::frame::{Ipv6, Upper, icmpv6, tcp, udp};
 use crate::world::*;
 
@@ -63,6 +63,13 @@ fn errors_out() -> Vec<Case> {
         of("about_packet_to_privacy_address", about(1, 4, VM_PRIVACY), ErrorForeign),
         of("about_packet_to_unspecified", about(1, 4, UNSPECIFIED), ErrorForeign),
         of("about_packet_to_loopback", about(1, 4, Ipv6Addr::LOCALHOST), ErrorForeign),
+        of("quoting_routing_header", icmpv6::error(1, 4, &came(STRANGER, VM).ext(routing(4, 0))), ErrorRouted),
+        of(
+            "quoting_routing_header_behind_options",
+            icmpv6::error(1, 4, &came(STRANGER, VM).ext(hop_by_hop(&[])).ext(destination(&[])).ext(routing(4, 1))),
+            ErrorRouted,
+        ),
+        of("quoting_options", icmpv6::error(1, 4, &came(STRANGER, VM).ext(destination(&[]))), IcmpError),
         of("quote_of_40", icmpv6::error_about(1, 4, &of_40), IcmpError),
         of("quote_of_39", icmpv6::error_about(1, 4, &of_40[..39]), ErrorTruncated),
         of("without_quote", icmpv6::error_about(2, 0, &[]), ErrorTruncated),

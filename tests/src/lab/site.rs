@@ -4,13 +4,17 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 
 use ipv6_sg::kernel::{Inspect, Pins};
 use ipv6_sg_common::abi::Counters;
 use ipv6_sg_common::mac::Mac;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::{Netns, Process, netns};
+use super::{Netns, PATIENCE, Process, netns};
 
 /// An installation. Its directories and pins are removed when it is dropped.
 pub struct Site {
@@ -157,10 +161,23 @@ impl Drop for Site {
     }
 }
 
-/// Runs a command to its end, whatever that is.
+/// Runs a command to its end, whatever that is. One that does not end, because it was not refused, is killed.
 #[track_caller]
 pub fn outcome(command: &mut Command) -> Outcome {
-    let out = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid is small"));
+    let (ended, end) = mpsc::channel();
+    let reader = thread::spawn(move || {
+        let out = child.wait_with_output().expect("a child of ours");
+        // Nobody listens any more when it was killed.
+        let _ = ended.send(());
+        out
+    });
+    if end.recv_timeout(PATIENCE).is_err() {
+        let _ = kill(pid, Signal::SIGKILL);
+    }
+    let out = reader.join().expect("the reader");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     Outcome { code: out.status.code(), out: text(out.stdout), err: text(out.stderr) }
 }
