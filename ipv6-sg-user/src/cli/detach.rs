@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 
 use super::client::Client;
 use super::context::Context;
+use super::interfaces;
 use crate::daemon;
 use crate::kernel::{Guard, KernelError, Pins, TcMethod, check_privileges};
 use crate::state::Settings;
@@ -47,9 +48,10 @@ fn without_daemon(settings: &Settings, only: Option<&str>) -> Result<Vec<String>
         return Err(KernelError::NothingPinned { path: pins.maps() }.into());
     }
     let mut guard = Guard::open(pins, TcMethod::of_this_kernel())?;
+    let names = interfaces::names();
     let mut detached = Vec::new();
     for ifindex in guard.known() {
-        let name = nix::net::if_::if_indextoname(ifindex).ok().and_then(|name| name.into_string().ok());
+        let name = names.get(&ifindex).cloned();
         if only.is_some() && name.as_deref() != only {
             continue;
         }

@@ -216,7 +216,7 @@ impl Enforcer {
     fn catch_up(&mut self) {
         if let Some(ifindex) = self.leaving.pop_front() {
             // It came back since the last look; news of it is under way.
-            if nix::net::if_::if_indextoname(ifindex).is_ok() {
+            if !links::present().is_ok_and(|present| present.iter().all(|link| link.ifindex != ifindex)) {
                 return;
             }
             match self.guard.release(ifindex, None) {
