@@ -49,8 +49,9 @@ pub static STRAYS: PerCpuArray<Count, 1> = PerCpuArray::new();
 /// The port behind an interface.
 #[inline(always)]
 pub fn port(ifindex: u32) -> Option<&'static Port> {
-    // SAFETY: the map is not preallocated: a removed element is freed after an RCU grace period, and this program runs
-    // inside an RCU read section. User space replaces elements whole.
+    // SAFETY: the memory stays an element of this map while this program runs, so the reference is never dangling. Not
+    // excluded from kernel 6.1 on: a replaced element is used again at once, and then a reader on another CPU sees
+    // another port for the rest of its packet. Open, see docs/policy.md.
     unsafe { PORTS.get(ifindex) }
 }
 

@@ -66,7 +66,8 @@ pub fn stray(bytes: usize) {
 
 #[inline(always)]
 fn counters(ifindex: u32) -> Option<&'static mut Counters> {
-    // SAFETY: a per-CPU value: nobody else writes it while this program runs.
+    // SAFETY: a per-CPU value: no other program writes it while this one runs. User space writes it only when a port is
+    // made or removed.
     COUNTERS.get_ptr_mut(ifindex).map(|counters| unsafe { &mut *counters })
 }
 
