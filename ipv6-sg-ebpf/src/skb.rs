@@ -2,13 +2,26 @@
 
 use core::mem::MaybeUninit;
 
+use aya_ebpf::Global;
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::bpf_skb_load_bytes;
-use ipv6_sg_common::abi::{CAPTURE, DropEvent};
-use ipv6_sg_common::packet::Frame;
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use ipv6_sg_common::abi::{CAPTURE, DropEvent, SKB_WINDOW, SkbLayout};
+use ipv6_sg_common::packet::{Frame, Offload};
 
 use crate::direct::{Window, at_most, forget};
 use crate::report::Capture;
+
+/// The running kernel's; user space writes it before the program is loaded. Its name is [`SkbLayout::NAME`].
+#[unsafe(no_mangle)]
+static SKB_LAYOUT: Global<SkbLayout> = Global::new(SkbLayout {
+    window: 0,
+    ip_summed: 0,
+    ip_summed_shift: 0,
+    csum_start: 0,
+    csum_offset: 0,
+    mac_header: 0,
+});
 
 /// A frame as tc sees it; not necessarily linear.
 pub struct Skb {
@@ -31,6 +44,31 @@ impl Skb {
         // SAFETY: a valid context, as in `new`.
         unsafe { (*self.context).ifindex }
     }
+
+    /// See [`Offload::checksum_at`]. No context field tells; the structure behind the context does.
+    #[inline(always)]
+    fn checksum_at(&self) -> usize {
+        const WORDS: usize = SKB_WINDOW / 2;
+        let layout = SKB_LAYOUT.load();
+        let mut window = MaybeUninit::<[u16; WORDS]>::uninit();
+        // SAFETY: the helper reads from any address, or fails; `window` has the size it writes.
+        let status = unsafe {
+            let from = self.context.byte_add(layout.window as usize);
+            bpf_probe_read_kernel(window.as_mut_ptr().cast(), SKB_WINDOW as u32, from.cast())
+        };
+        if status != 0 {
+            // What cannot be seen is taken for the worst place.
+            return 0;
+        }
+        // SAFETY: on success the helper has written all of it.
+        let window = unsafe { window.assume_init() };
+        let word = |index: u32| window[index as usize & (WORDS - 1)];
+        if word(layout.ip_summed) >> (layout.ip_summed_shift & 0xf) & 3 != SkbLayout::CHECKSUM_DUE {
+            return Offload::NOWHERE;
+        }
+        let at = i64::from(word(layout.csum_start)) + i64::from(word(layout.csum_offset)) - i64::from(word(layout.mac_header));
+        if at < 0 { 0 } else { at as usize }
+    }
 }
 
 impl Frame for Skb {
@@ -44,6 +82,13 @@ impl Frame for Skb {
     fn tagged_beside(&self) -> bool {
         // SAFETY: a valid context, as in `new`.
         unsafe { (*self.context).vlan_present != 0 }
+    }
+
+    #[inline(always)]
+    fn offload(&self) -> Offload {
+        // SAFETY: a valid context, as in `new`.
+        let segmented = unsafe { (*self.context).gso_size != 0 };
+        Offload { checksum_at: self.checksum_at(), segmented }
     }
 
     #[inline(always)]

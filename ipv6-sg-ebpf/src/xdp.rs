@@ -2,7 +2,7 @@
 
 use aya_ebpf::bindings::xdp_md;
 use ipv6_sg_common::abi::DropEvent;
-use ipv6_sg_common::packet::Frame;
+use ipv6_sg_common::packet::{Frame, Offload};
 
 use crate::direct::{Window, forget};
 use crate::report::Capture;
@@ -40,6 +40,12 @@ impl Frame for Xdp {
     #[inline(always)]
     fn tagged_beside(&self) -> bool {
         false
+    }
+
+    #[inline(always)]
+    fn offload(&self) -> Offload {
+        // Not known yet. What XDP passes, tc looks at.
+        Offload::NONE
     }
 
     #[inline(always)]

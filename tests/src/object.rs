@@ -11,9 +11,9 @@ use aya::maps::{HashMap, HashOfMaps, MapData, PerCpuHashMap, PerCpuValues, RingB
 use aya::programs::{Program, ProgramError, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp, XdpMode, tc};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader, Pod};
-use ipv6_sg::kernel::{FragmentMaker, OBJECT};
+use ipv6_sg::kernel::{FragmentMaker, OBJECT, skb_layout};
 use ipv6_sg_common::abi::{
-    Counters, Direction, DropEvent, FirstFragment, FragmentKey, Hook, Port, RouterKey, SourceKey, maps, programs,
+    Counters, Direction, DropEvent, FirstFragment, FragmentKey, Hook, Port, RouterKey, SkbLayout, SourceKey, maps, programs,
 };
 use ipv6_sg_common::packet::ETHERNET_HEADER;
 use ipv6_sg_common::verdict::Action;
@@ -94,7 +94,10 @@ impl Object {
     }
 
     fn of(ifindex: u32, setup: &Setup) -> Self {
-        let mut ebpf = EbpfLoader::new().load(OBJECT).expect("the object is sound");
+        let layout = Raw(skb_layout().expect("the kernel has type information"));
+        let mut loader = EbpfLoader::new();
+        loader.override_global(SkbLayout::NAME, &layout, true);
+        let mut ebpf = loader.load(OBJECT).expect("the object is sound");
         for name in [programs::FROM_VM, programs::TO_VM] {
             let program: &mut SchedClassifier = ebpf.program_mut(name).expect(name).try_into().expect(name);
             program.load().unwrap_or_else(|error| panic!("{name} does not load: {error}"));

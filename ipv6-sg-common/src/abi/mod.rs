@@ -8,16 +8,18 @@ mod counters;
 mod event;
 mod fragment;
 mod port;
+mod skb_layout;
 mod source;
 
 pub use counters::{Count, Counters, EventBudget};
 pub use event::{CAPTURE, DropEvent, Hook};
 pub use fragment::{FirstFragment, FragmentKey};
 pub use port::{Port, PortFlags, SLAAC_SLOTS};
+pub use skb_layout::{SKB_WINDOW, SkbLayout};
 pub use source::{RouterKey, SourceKey};
 
 /// The version of everything in this module; part of the pin path.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// How many ports one host can guard.
 pub const MAX_PORTS: u32 = 8192;

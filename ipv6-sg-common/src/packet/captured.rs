@@ -1,6 +1,6 @@
 //! The beginning of a frame: what a capture or a drop event holds of it.
 
-use super::{Bytes, Frame};
+use super::{Bytes, Frame, Offload};
 
 /// A frame of which only the first bytes are at hand. Reading past them is like reading past the end, but the length
 /// is the whole frame's, so that lengths inside it still make sense.
@@ -29,6 +29,10 @@ impl Frame for Captured<'_> {
 
     fn tagged_beside(&self) -> bool {
         self.beginning.tagged_beside
+    }
+
+    fn offload(&self) -> Offload {
+        self.beginning.offload
     }
 
     fn words<const N: usize>(&self, offset: usize) -> Option<[u64; N]> {

@@ -5,12 +5,14 @@ mod extension;
 pub mod icmpv6;
 mod ipv6;
 mod nd;
+mod offload;
 mod summary;
 
 pub use captured::Captured;
 pub use extension::{Fragment, FragmentKind, Headers, MAX_EXTENSION_HEADERS, quotes_routing_header, walk};
 pub use ipv6::{Ipv6Header, PAYLOAD as IPV6_PAYLOAD};
 pub use nd::{LinkLayerOption, walk_options};
+pub use offload::Offload;
 pub use summary::{Summary, macs};
 
 /// Ethernet header length in bytes.
@@ -58,6 +60,9 @@ pub trait Frame {
     /// Whether a VLAN tag is held beside the frame.
     fn tagged_beside(&self) -> bool;
 
+    /// What is left to be done to the frame after this look at it.
+    fn offload(&self) -> Offload;
+
     /// `N` × 8 bytes from `offset` on, as memory images (byte order untouched); `None` past the end.
     fn words<const N: usize>(&self, offset: usize) -> Option<[u64; N]>;
 
@@ -82,12 +87,14 @@ pub struct Bytes<'a> {
     pub bytes: &'a [u8],
     /// Whether a VLAN tag is held beside it.
     pub tagged_beside: bool,
+    /// What is left to be done to it.
+    pub offload: Offload,
 }
 
 impl<'a> Bytes<'a> {
-    /// A frame without a tag beside it.
+    /// A frame with nothing beside it.
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, tagged_beside: false }
+        Self { bytes, tagged_beside: false, offload: Offload::NONE }
     }
 }
 
@@ -98,6 +105,10 @@ impl Frame for Bytes<'_> {
 
     fn tagged_beside(&self) -> bool {
         self.tagged_beside
+    }
+
+    fn offload(&self) -> Offload {
+        self.offload
     }
 
     fn words<const N: usize>(&self, offset: usize) -> Option<[u64; N]> {

@@ -1,6 +1,6 @@
 //! Layer 2: a port sends with its own MAC, untagged, IPv6; IPv4 and ARP as the setting says.
 
-use super::{Check, Reason};
+use super::{Check, Reason, offload};
 use crate::abi::{Direction, Port, PortFlags};
 use crate::packet::{Frame, ethertype};
 
@@ -36,11 +36,14 @@ pub(super) fn check<F: Frame>(direction: Direction, port: &Port, frame: &F) -> C
     }
     let ipv4_off = port.flags.has(PortFlags::IPV4_DROP);
     #[expect(clippy::cast_possible_truncation, reason = "the type is the last 16 bits")]
-    match source_and_type as u16 {
+    let ether_type = source_and_type as u16;
+    match ether_type {
         ethertype::IPV6 => Ok(()),
         ethertype::IPV4 | ethertype::ARP if ipv4_off => Err(Reason::Ipv4Disabled),
-        ethertype::IPV4 => Err(Reason::Ipv4),
-        ethertype::ARP => Err(Reason::Arp),
+        ethertype::IPV4 | ethertype::ARP => {
+            offload::beside_ipv6(frame, ether_type)?;
+            Err(if ether_type == ethertype::ARP { Reason::Arp } else { Reason::Ipv4 })
+        }
         ethertype::VLAN | ethertype::SERVICE_VLAN | ethertype::OLD_VLAN => Err(Reason::VlanTagged),
         ..ethertype::FIRST => Err(Reason::LengthTyped),
         _ => Err(Reason::EtherType),

@@ -9,6 +9,7 @@ mod discovery;
 mod from_vm;
 mod icmpv6;
 mod layer2;
+mod offload;
 mod reason;
 mod step;
 mod to_vm;
@@ -66,6 +67,7 @@ fn decide<F: Frame, T: Tables>(direction: Direction, port: &Port, frame: &F, tab
     let headers = walk(frame, &ip)?;
     let packet = Packet { frame, ip, headers };
     let message = packet.upper_header()?;
+    offload::check(direction, &packet)?;
     match direction {
         Direction::FromVm => addresses::from_vm(port, &packet, message, tables)?,
         Direction::ToVm => addresses::to_vm(port, &packet, message, tables)?,

@@ -105,6 +105,8 @@ reasons! {
     EtherType = ether_type,
     /// IPv4 or ARP, and the setting says drop.
     Ipv4Disabled = ipv4_disabled,
+    /// IPv4 or ARP whose headers a checksum that is still due would overwrite.
+    Ipv4Offload = ipv4_offload,
 
     /// No whole IPv6 header.
     Ipv6Truncated = ipv6_truncated,
@@ -140,6 +142,10 @@ reasons! {
     UpperTruncated = upper_truncated,
     /// ICMPv4 inside IPv6.
     Icmpv4 = icmpv4,
+    /// A checksum that is still due would overwrite what was judged.
+    ChecksumOffload = checksum_offload,
+    /// Cutting the packet into segments would make messages that were not judged.
+    SegmentOffload = segment_offload,
 
     /// A later fragment of a packet whose first fragment is not known.
     FragmentUnknown = fragment_unknown,
@@ -271,6 +277,7 @@ impl Reason {
             | LengthTyped
             | EtherType
             | Ipv4Disabled
+            | Ipv4Offload
             | Ipv6Truncated
             | Ipv6Version
             | Ipv6Jumbogram
@@ -287,6 +294,8 @@ impl Reason {
             | FragmentHeadless
             | UpperTruncated
             | Icmpv4
+            | ChecksumOffload
+            | SegmentOffload
             | FragmentUnknown
             | FragmentOverlap
             | SourceSpoofed
@@ -343,13 +352,13 @@ impl Reason {
         match self {
             Quarantined => Step::Quarantine,
             Ipv4 | Arp | FrameTruncated | MacSpoofed | NotForThisMac | VlanTagged | LengthTyped | EtherType
-            | Ipv4Disabled => Step::Layer2,
+            | Ipv4Disabled | Ipv4Offload => Step::Layer2,
             Ipv6Truncated | Ipv6Version | Ipv6Jumbogram | Ipv6PayloadLength => Step::Ipv6Header,
             TooManyHeaders | ExtensionTruncated | HopByHopNotFirst | RoutingType0 | RoutingSegmentsLeft
             | FragmentTwice | FragmentEmpty | FragmentLength | FragmentTooLong | FragmentHeadless => {
                 Step::ExtensionHeaders
             }
-            UpperTruncated | Icmpv4 => Step::UpperHeader,
+            UpperTruncated | Icmpv4 | ChecksumOffload | SegmentOffload => Step::UpperHeader,
             SourceSpoofed
             | SourcePrivacy
             | SourceUnspecified

@@ -130,7 +130,7 @@ impl Line {
     /// `None` for numbers of another ABI, which the pin directory's version rules out.
     fn of(event: &DropEvent, boot: Duration) -> Option<Self> {
         let reason = Reason::from_number(event.reason)?;
-        let frame = Bytes { bytes: captured(event), tagged_beside: event.tagged != 0 };
+        let frame = Bytes { tagged_beside: event.tagged != 0, ..Bytes::new(captured(event)) };
         Some(Self {
             time: (boot + Duration::from_nanos(event.at_ns)).as_secs_f64(),
             interface: name_of(&interfaces::names(), event.ifindex),

@@ -52,6 +52,14 @@ pub enum KernelError {
         /// What to remove.
         directory: PathBuf,
     },
+    /// What the kernel does to a packet after the programs have judged it cannot be seen.
+    #[error(
+        "the kernel does not say how its packet buffers are laid out ({reason}): boot one with CONFIG_DEBUG_INFO_BTF=y, as distributions build them"
+    )]
+    SkbLayout {
+        /// What is missing.
+        reason: String,
+    },
     /// The object did not load.
     #[error("the kernel refused the eBPF object: {0}")]
     Object(Box<aya::EbpfError>),

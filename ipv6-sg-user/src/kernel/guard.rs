@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aya::maps::{Map, MapData, MapInfo};
 use aya::{Ebpf, EbpfLoader};
-use ipv6_sg_common::abi::maps;
+use ipv6_sg_common::abi::{SkbLayout, maps};
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
 use super::attach::Attacher;
 use super::error::{caused_by, not_permitted, one_line, pin_not_permitted};
 use super::fragments::Maker;
 use super::hook::{Attachment, Hook, TcMethod, XdpMode};
+use super::pod::Raw;
 use super::ports::{PortEntry, PortMaps};
-use super::{KernelError, OBJECT, Pins, Result, bpffs, program};
+use super::{KernelError, OBJECT, Pins, Result, bpffs, program, skb_layout};
 
 /// What is enforced in this network namespace, open for changes.
 pub struct Guard {
@@ -39,7 +40,9 @@ impl Guard {
         let template = aya_obj::Object::parse(OBJECT).map_err(|error| KernelError::Object(Box::new(error.into())))?;
         verify_pinned(&pins, &template)?;
         pins.create()?;
+        let layout = Raw(skb_layout::of_running_kernel()?);
         let mut loader = EbpfLoader::new();
+        loader.override_global(SkbLayout::NAME, &layout, true);
         for name in maps::ALL {
             loader.map_pin_path(name, pins.map(name));
         }

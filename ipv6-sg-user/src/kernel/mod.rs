@@ -23,6 +23,7 @@ mod pod;
 mod ports;
 mod privileges;
 mod program;
+mod skb_layout;
 
 pub use error::KernelError;
 pub use fragments::Maker as FragmentMaker;
@@ -32,6 +33,7 @@ pub use inspect::{Events, Inspect};
 pub use object::OBJECT;
 pub use pins::Pins;
 pub use ports::PortEntry;
+pub use skb_layout::of_running_kernel as skb_layout;
 pub use privileges::check as check_privileges;
 
 /// What the functions of this room return.
