@@ -66,7 +66,8 @@ impl Skb {
         if word(layout.ip_summed) >> (layout.ip_summed_shift & 0xf) & 3 != SkbLayout::CHECKSUM_DUE {
             return Offload::NOWHERE;
         }
-        let at = i64::from(word(layout.csum_start)) + i64::from(word(layout.csum_offset)) - i64::from(word(layout.mac_header));
+        let at = i64::from(word(layout.csum_start)) + i64::from(word(layout.csum_offset))
+            - i64::from(word(layout.mac_header));
         if at < 0 { 0 } else { at as usize }
     }
 }

@@ -13,7 +13,8 @@ use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader, Pod};
 use ipv6_sg::kernel::{FragmentMaker, OBJECT, skb_layout};
 use ipv6_sg_common::abi::{
-    Counters, Direction, DropEvent, FirstFragment, FragmentKey, Hook, Port, RouterKey, SkbLayout, SourceKey, maps, programs,
+    Counters, Direction, DropEvent, FirstFragment, FragmentKey, Hook, Port, RouterKey, SkbLayout, SourceKey, maps,
+    programs,
 };
 use ipv6_sg_common::packet::ETHERNET_HEADER;
 use ipv6_sg_common::verdict::Action;

@@ -267,7 +267,8 @@ mod tests {
         ] {
             assert_eq!(line(&bytes), expected);
         }
-        let tagged = Bytes { bytes: &frame(0x0806, &[]), tagged_beside: true };
+        let bytes = frame(0x0806, &[]);
+        let tagged = Bytes { tagged_beside: true, ..Bytes::new(&bytes) };
         assert_eq!(Summary(&tagged).to_string(), "VLAN-tagged, ARP");
     }
 

@@ -66,3 +66,162 @@ pub(super) fn check<F: Frame>(direction: Direction, packet: &Packet<'_, F>) -> C
         Err(Reason::ChecksumOffload)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::{FragmentKey, Port, PortFlags};
+    use crate::address::Address;
+    use crate::mac::Mac;
+    use crate::packet::{Bytes, Offload};
+    use crate::verdict::{Tables, judge};
+
+    const MAC: Mac = Mac { octets: [6, 0x7a, 0x88, 0, 0, 0x8b] };
+    const UPPER: usize = 54;
+
+    struct Nothing;
+
+    impl Tables for Nothing {
+        fn source(&self, _: &Address) -> bool {
+            false
+        }
+        fn router(&self, _: &Address) -> bool {
+            false
+        }
+        fn remember_fragment(&self, _: &FragmentKey, _: u32) {}
+        fn first_fragment(&self, _: &FragmentKey) -> Option<u32> {
+            Some(0)
+        }
+    }
+
+    /// A frame from the VM's link-local address.
+    fn packet(next_header: u8, destination: [u8; 16], payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![0x33, 0x33, 0, 0, 0, 1];
+        frame.extend(MAC.octets);
+        frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, payload.len() as u8, next_header, 255]);
+        frame.extend(Port::new(MAC, PortFlags::default()).slaac[0].octets);
+        frame.extend(destination);
+        frame.extend(payload);
+        frame
+    }
+
+    fn port() -> Port {
+        let mut port = Port::new(MAC, PortFlags::default());
+        port.slaac[0].octets[..8].copy_from_slice(&[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0]);
+        port
+    }
+
+    /// The same with the port's global address as its source.
+    fn global(next_header: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = packet(next_header, [0x20, 1, 0xd, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], payload);
+        frame[22..38].copy_from_slice(&port().slaac[0].octets);
+        frame
+    }
+
+    fn verdict(frame: &[u8], offload: Offload) -> Reason {
+        judge(Direction::FromVm, &port(), &Bytes { offload, ..Bytes::new(frame) }, &Nothing)
+    }
+
+    fn checksum(at: usize) -> Offload {
+        Offload { checksum_at: at, segmented: false }
+    }
+
+    const SEGMENTS: Offload = Offload { checksum_at: Offload::NOWHERE, segmented: true };
+
+    /// Of all places in the frame, the checksum may land in these.
+    #[track_caller]
+    fn only(frame: &[u8], passes: Reason, dies: Reason, allowed: impl Fn(usize) -> bool) {
+        assert_eq!(verdict(frame, Offload::NONE), passes);
+        for at in 0..frame.len() + 8 {
+            let wanted = if allowed(at) { passes } else { dies };
+            assert_eq!(verdict(frame, checksum(at)), wanted, "at {at}");
+        }
+    }
+
+    #[test]
+    fn a_checksum_lands_in_its_field_or_behind_the_judged() {
+        let dies = Reason::ChecksumOffload;
+        only(&global(protocol::TCP, &[0; 80]), Reason::Traffic, dies, |at| at == UPPER + 16 || at >= UPPER + 20);
+        only(&global(protocol::UDP, &[0; 80]), Reason::Traffic, dies, |at| at == UPPER + 6 || at >= UPPER + 12);
+        // GRE, and what a tunnel carries.
+        only(&global(47, &[0; 80]), Reason::Traffic, dies, |at| at >= UPPER + 4);
+        let mut echo = [0; 80];
+        echo[0] = 128;
+        only(&global(protocol::ICMPV6, &echo), Reason::Echo, dies, |_| false);
+    }
+
+    #[test]
+    fn behind_extension_headers_the_field_moves() {
+        let mut payload = [0; 96];
+        payload[..2].copy_from_slice(&[protocol::TCP, 1]);
+        let field = UPPER + 16 + 16;
+        only(&global(60, &payload), Reason::Traffic, Reason::ChecksumOffload, |at| at == field || at >= field + 4);
+    }
+
+    #[test]
+    fn fragments_are_finished_before_they_are_cut() {
+        let later = [protocol::UDP, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        only(&global(44, &later), Reason::Fragment, Reason::ChecksumOffload, |_| false);
+        assert_eq!(verdict(&global(44, &later), SEGMENTS), Reason::SegmentOffload);
+        let mut atomic = [0; 80];
+        atomic[0] = protocol::TCP;
+        let field = UPPER + 8 + 16;
+        only(&global(44, &atomic), Reason::Traffic, Reason::ChecksumOffload, |at| at == field || at >= field + 4);
+    }
+
+    #[test]
+    fn a_dhcpv6_message_is_one_datagram() {
+        let mut to_servers = [0; 16];
+        to_servers[..2].copy_from_slice(&[0xff, 2]);
+        to_servers[13..].copy_from_slice(&[1, 0, 2]);
+        let mut solicit = [0; 24];
+        solicit[..9].copy_from_slice(&[2, 34, 2, 35, 0, 24, 0, 0, 1]);
+        let mut frame = packet(protocol::UDP, to_servers, &solicit);
+        frame[22..38].copy_from_slice(&port().link_local.octets);
+        only(&frame, Reason::Dhcpv6, Reason::ChecksumOffload, |at| at == UPPER + 6 || at >= UPPER + 12);
+        assert_eq!(verdict(&frame, SEGMENTS), Reason::SegmentOffload);
+    }
+
+    #[test]
+    fn segments_are_tcps_or_udps() {
+        for (next_header, payload, wanted) in [
+            (protocol::TCP, [0; 80], Reason::Traffic),
+            (protocol::UDP, [0; 80], Reason::Traffic),
+            (
+                protocol::ICMPV6,
+                {
+                    let mut echo = [0; 80];
+                    echo[0] = 128;
+                    echo
+                },
+                Reason::SegmentOffload,
+            ),
+            (47, [0; 80], Reason::SegmentOffload),
+        ] {
+            assert_eq!(verdict(&global(next_header, &payload), SEGMENTS), wanted, "{next_header}");
+        }
+        // What receive offload joined on its way to the VM may be a tunnel's.
+        let mut gre = global(47, &[0; 80]);
+        gre[..6].copy_from_slice(&MAC.octets);
+        gre.copy_within(22..38, 38);
+        gre[22..38].copy_from_slice(&[0x20, 1, 0xd, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        let frame = Bytes { offload: SEGMENTS, ..Bytes::new(&gre) };
+        assert_eq!(judge(Direction::ToVm, &port(), &frame, &Nothing), Reason::Traffic);
+    }
+
+    #[test]
+    fn ipv4_and_arp_stay_what_their_filters_see() {
+        let mut ipv4 = vec![0xff; 6];
+        ipv4.extend(MAC.octets);
+        ipv4.extend([8, 0, 0x46]);
+        ipv4.extend([0; 60]);
+        only(&ipv4, Reason::Ipv4, Reason::Ipv4Offload, |at| at >= 14 + 24 + 4);
+        ipv4[14] = 0x41;
+        only(&ipv4, Reason::Ipv4, Reason::Ipv4Offload, |at| at >= 14 + 20 + 4);
+        assert_eq!(verdict(&ipv4, SEGMENTS), Reason::Ipv4);
+        assert_eq!(verdict(&ipv4[..14], checksum(60)), Reason::Ipv4Offload);
+        ipv4[13] = 6;
+        only(&ipv4, Reason::Arp, Reason::Ipv4Offload, |_| false);
+        assert_eq!(verdict(&ipv4, SEGMENTS), Reason::Ipv4Offload);
+    }
+}

@@ -33,8 +33,8 @@ pub use inspect::{Events, Inspect};
 pub use object::OBJECT;
 pub use pins::Pins;
 pub use ports::PortEntry;
-pub use skb_layout::of_running_kernel as skb_layout;
 pub use privileges::check as check_privileges;
+pub use skb_layout::of_running_kernel as skb_layout;
 
 /// What the functions of this room return.
 pub type Result<T> = std::result::Result<T, KernelError>;

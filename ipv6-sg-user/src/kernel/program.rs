@@ -3,13 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aya::Ebpf;
+use aya::maps::MapInfo;
 use aya::programs::{ProgramInfo, SchedClassifier, Xdp, loaded_programs};
 use ipv6_sg_common::abi::programs;
 
 use super::hook::Hook;
 use super::{KernelError, Result};
 
-/// What makes two loaded programs the same: their instructions and the maps they use.
+/// What makes two loaded programs the same: their instructions and the maps they share with user space. Not their
+/// constants: those are this kernel's, in a map made anew at each load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     tag: u64,
@@ -19,8 +21,14 @@ pub(super) struct Identity {
 impl Identity {
     pub(super) fn of(info: &ProgramInfo) -> Option<Self> {
         let maps = info.map_ids().ok()??;
-        Some(Self { tag: info.tag(), maps: maps.into_iter().collect() })
+        Some(Self { tag: info.tag(), maps: maps.into_iter().filter(|id| !holds_constants(*id)).collect() })
     }
+}
+
+/// Whether programs may only read the map.
+fn holds_constants(map: u32) -> bool {
+    const BPF_F_RDONLY_PROG: u32 = 1 << 7;
+    MapInfo::from_id(map).is_ok_and(|info| info.map_flags() & BPF_F_RDONLY_PROG != 0)
 }
 
 /// The identities of all programs the kernel has, by id.

@@ -15,12 +15,14 @@ const BTF: &str = "/sys/kernel/btf/vmlinux";
 /// # Errors
 /// The kernel has no type information, or no such structure in it.
 pub fn of_running_kernel() -> Result<SkbLayout> {
-    let bytes = fs::read(BTF).map_err(|error| KernelError::SkbLayout { reason: format!("cannot read {BTF}: {error}") })?;
+    let bytes =
+        fs::read(BTF).map_err(|error| KernelError::SkbLayout { reason: format!("cannot read {BTF}: {error}") })?;
     let unknown = |reason: String| KernelError::SkbLayout { reason: format!("{BTF}: {reason}") };
     let types = TypeInformation::new(&Bytes(bytes)).map_err(|error| unknown(error.message().to_owned()))?;
     let structure = types.id_of("sk_buff").ok_or_else(|| unknown("struct sk_buff is not in it".to_owned()))?;
     let field = |name: &str| {
-        let (_, offset) = types.offset_of(structure, name).map_err(|error| unknown(format!("{name}: {}", error.message())))?;
+        let (_, offset) =
+            types.offset_of(structure, name).map_err(|error| unknown(format!("{name}: {}", error.message())))?;
         Ok(match offset {
             Offset::ByteOffset(bytes) => (bytes * 8, 16),
             Offset::BitOffsetAndSize(bits, size) => (bits, size),
