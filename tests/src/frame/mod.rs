@@ -10,7 +10,7 @@ mod upper;
 
 pub use extension::Extension;
 pub use ipv6::Ipv6;
-pub use upper::{Upper, raw, sctp, tcp, udp};
+pub use upper::{Upper, checksum_holds, raw, sctp, tcp, udp};
 
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::mac::Mac;

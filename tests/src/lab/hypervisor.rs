@@ -7,7 +7,7 @@ use ipv6_sg_common::abi::{ABI_VERSION, Counters};
 use ipv6_sg_common::mac::Mac;
 use serde_json::Value;
 
-use super::{Guest, Ip, Netns, Process, Site, eventually};
+use super::{Guest, Ip, Netns, Process, Site, Tap, eventually};
 
 /// A hypervisor and the installation on it.
 pub struct Hypervisor {
@@ -55,8 +55,22 @@ impl Hypervisor {
              link set {port} master br0 up"
         ));
         guest.netns.ip("link set eth0 up");
-        // Frames are lost until both ends have seen the other's carrier.
-        eventually("a carrier", || self.netns.run(&format!("ip link show {port}")).contains("state UP").then_some(()));
+        self.wait_forwarding(port);
+    }
+
+    /// Makes a tap on the bridge: see [`Tap::open`].
+    pub fn tap(&self, port: &str, header: libc::c_int, offloads: libc::c_uint) -> Tap {
+        let tap = Tap::open(&self.netns, port, header, offloads);
+        self.netns.ip(&format!("link set {port} master br0 up"));
+        self.wait_forwarding(port);
+        tap
+    }
+
+    /// Frames are lost until the bridge has seen a carrier.
+    fn wait_forwarding(&self, port: &str) {
+        eventually("a port that forwards", || {
+            self.netns.run(&format!("ip -d link show {port}")).contains("state forwarding").then_some(())
+        });
     }
 
     /// Starts the daemon and waits until it says that it is ready.

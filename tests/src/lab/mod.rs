@@ -6,18 +6,21 @@
 //! - [`Hypervisor`]: a namespace with a bridge, the installation, and its daemon
 //! - [`Guest`]: a VM behind a port of the bridge
 //! - [`Wire`]: frames as they are, sent and seen on an interface
+//! - [`tap`]: frames with what a guest leaves to its host to finish
 //! - [`transfer`], [`datagrams`]: what guests do all day
 //! - [`Traffic`]: honest and forged frames that never pause
 //!
 //! Everything is removed when it is dropped, also by a test that panics, and named such that tests run side by side.
 //! Nothing sleeps for a time and hopes: [`eventually`] waits for a condition.
 
+mod frames;
 mod guest;
 mod hypervisor;
 mod netns;
 mod process;
 mod site;
 mod talk;
+pub mod tap;
 mod traffic;
 mod wire;
 
@@ -30,6 +33,7 @@ pub use netns::{Netns, run};
 pub use process::Process;
 pub use site::{Outcome, Site, binary, outcome, port};
 pub use talk::{datagrams, transfer};
+pub use tap::Tap;
 pub use traffic::{Report, Traffic, address, forged, honest};
 pub use wire::Wire;
 
