@@ -21,6 +21,8 @@ pub const VNET_HDR_MRG_RXBUF: libc::c_int = 12;
 pub const NEEDS_CSUM: u8 = 1;
 /// `VIRTIO_NET_HDR_GSO_NONE`, of [`VnetHdr::gso_type`]: a frame as it is on the wire.
 pub const GSO_NONE: u8 = 0;
+/// `VIRTIO_NET_HDR_GSO_UDP`, of [`VnetHdr::gso_type`]: still to be cut into UDP fragments.
+pub const GSO_UDP: u8 = 3;
 /// `VIRTIO_NET_HDR_GSO_TCPV6`, of [`VnetHdr::gso_type`]: still to be cut into TCP segments.
 pub const GSO_TCPV6: u8 = 4;
 
