@@ -45,11 +45,21 @@ impl Pod {
     fn send(&self, header: &VnetHdr, frame: &[u8], counted: (&str, Direction, Reason)) {
         let (interface, direction, reason) = counted;
         let before = self.count(interface, direction, reason);
-        self.vm.send(header, frame);
+        if !taken(&self.vm, header, frame) {
+            return;
+        }
         eventually(&format!("{reason}: {header:?} {frame:02x?}"), || {
             (self.count(interface, direction, reason) == before + 1).then_some(())
         });
     }
+}
+
+/// Sends a frame; newer kernels refuse a checksum of what precedes the network header by themselves.
+#[track_caller]
+fn taken(vm: &Tap, header: &VnetHdr, frame: &[u8]) -> bool {
+    let Err(error) = vm.try_send(header, frame) else { return true };
+    assert!(error.raw_os_error() == Some(libc::EINVAL) && header.csum_start < 20, "{error}: {header:?}");
+    false
 }
 
 /// A checksum from `start` on, written at `start` + `offset`.
@@ -150,6 +160,8 @@ fn tricks() -> Vec<Trick> {
         ),
         Trick::new("another source MAC", frame(Ipv6::new(VM, NEIGHBOUR, even())), 10, [c, d], ChecksumOffload),
         Trick::new("another port", frame(Ipv6::new(VM, NEIGHBOUR, even())), UPPER, [2, 35], ChecksumOffload),
+        Trick::new("another IPv4 source", ipv4.clone(), PACKET + 12, [10, 0], Ipv4Offload),
+        Trick::new("another sender in ARP", arp.clone(), PACKET + 14, [10, 0], Ipv4Offload),
         Trick::new("IPv4 becomes IPv6", ipv4, 12, [0x86, 0xdd], Ipv4Offload),
         Trick::new("ARP becomes IPv6", arp, 12, [0x86, 0xdd], Ipv4Offload),
     ]
@@ -191,9 +203,10 @@ fn nor_does_one_on_its_way_to_a_guarded_vm() {
 fn without_the_guard_tricks_work() {
     let pod = Pod::new();
     for trick in tricks() {
-        pod.vm.send(&trick.header(), &trick.frame);
-        let done = trick.done();
-        pod.onlooker.until(trick.what, |got| got.bytes == done);
+        if taken(&pod.vm, &trick.header(), &trick.frame) {
+            let done = trick.done();
+            pod.onlooker.until(trick.what, |got| got.bytes == done);
+        }
     }
 }
 
