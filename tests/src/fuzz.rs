@@ -108,14 +108,14 @@ fn garbage(random: &mut Random) -> Frame {
         let kept = random.below(head.len() + 1).min(length);
         bytes[..kept].copy_from_slice(&head[..kept]);
     }
-    Frame { bytes, tagged_beside: false }
+    Frame::new(bytes)
 }
 
 /// The head of one frame and the tail of another.
 fn splice(random: &mut Random, seeds: &[Frame]) -> Frame {
     let (head, tail) = (random.pick(seeds).bytes.clone(), random.pick(seeds).bytes.clone());
     let at = random.below(head.len().min(tail.len()));
-    let mut frame = Frame { bytes: [&head[..at], &tail[at..]].concat(), tagged_beside: false };
+    let mut frame = Frame::new([&head[..at], &tail[at..]].concat());
     agree(&mut frame.bytes);
     frame
 }

@@ -23,7 +23,7 @@ impl Host {
 
     /// The verdict on one frame.
     pub fn judge(&self, direction: Direction, frame: &Frame) -> Reason {
-        let bytes = Bytes { tagged_beside: frame.tagged_beside, ..Bytes::new(&frame.bytes) };
+        let bytes = Bytes { bytes: &frame.bytes, tagged_beside: frame.tagged_beside, offload: frame.offload };
         judge(direction, &self.port, &bytes, &self.tables)
     }
 }

@@ -16,7 +16,7 @@ use ipv6_sg_common::abi::{
     Counters, Direction, DropEvent, FirstFragment, FragmentKey, Hook, Port, RouterKey, SkbLayout, SourceKey, maps,
     programs,
 };
-use ipv6_sg_common::packet::ETHERNET_HEADER;
+use ipv6_sg_common::packet::{ETHERNET_HEADER, Offload};
 use ipv6_sg_common::verdict::Action;
 
 use crate::frame::Frame;
@@ -43,14 +43,15 @@ type Fragments = HashMap<MapData, Raw<FragmentKey>, Raw<FirstFragment>>;
 pub struct TooShort;
 
 /// Whether every kernel can be told to run the program on the frame; the rest only a live port can show. Newer kernels
-/// refuse a socket buffer without the whole IP header that its type promises, and there is no putting a tag beside it.
+/// refuse a socket buffer without the whole IP header that its type promises, and there is no putting a tag beside it, nor
+/// anything that is left to be done.
 pub fn runnable(hook: Hook, frame: &Frame) -> bool {
     let header = match (hook, frame.bytes.get(12..14)) {
         (Hook::Tc, Some([0x86, 0xdd])) => 40,
         (Hook::Tc, Some([0x08, 0x00])) => 20,
         _ => 0,
     };
-    !frame.tagged_beside && frame.bytes.len() >= ETHERNET_HEADER + header
+    !frame.tagged_beside && frame.offload == Offload::NONE && frame.bytes.len() >= ETHERNET_HEADER + header
 }
 
 /// The object, loaded, with one port.

@@ -110,7 +110,7 @@ fn xdp() {
 fn runts_never_reach_the_program() {
     let object = Object::load(&Ports::Plain.setup());
     for length in 0..ETHERNET_HEADER {
-        let runt = Frame { bytes: vec![0; length], tagged_beside: false };
+        let runt = Frame::new(vec![0; length]);
         for direction in Direction::ALL {
             assert_eq!(object.tc(direction, &runt), Err(TooShort), "{length} bytes");
         }

@@ -94,7 +94,7 @@ fn cut_anywhere() {
             for length in 0..payload {
                 let mut bytes = frame.bytes[..IPV6_PAYLOAD + length].to_vec();
                 bytes[18..20].copy_from_slice(&u16::try_from(length).expect("shorter than a frame").to_be_bytes());
-                let cut = Frame { bytes, tagged_beside: false };
+                let cut = Frame::new(bytes);
                 let reason = Host::new(case.ports.setup()).judge(case.direction, &cut);
                 let honest = reason.action() == Action::Drop || reason == *whole;
                 assert!(honest, "{} cut to {length} bytes of payload passes as {reason}: {cut:?}", case.name);

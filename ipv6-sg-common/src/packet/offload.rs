@@ -4,7 +4,7 @@
 //! the packet and acts on it when the packet leaves the host, after every filter has looked.
 
 /// The work left over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Offload {
     /// Where in the frame two bytes will be overwritten with a checksum; [`Self::NOWHERE`] when none is due.
     pub checksum_at: usize,

@@ -41,6 +41,7 @@ pub(super) fn check<F: Frame>(direction: Direction, packet: &Packet<'_, F>) -> C
             protocol::TCP => true,
             // DHCPv6: each segment would begin with a message type of its own.
             protocol::UDP => !packet.stays_on_link(),
+            protocol::ICMPV6 => false,
             // To the VM, receive offload may have joined the packets of any tunnel.
             _ => matches!(direction, Direction::ToVm),
         };

@@ -17,6 +17,7 @@ mod mld;
 mod nd_from_vm;
 mod nd_options;
 mod nd_to_vm;
+mod offloads;
 mod settings;
 mod upper;
 
@@ -38,6 +39,7 @@ pub enum Section {
     ExtensionHeaders,
     RoutingHeader,
     UpperHeader,
+    Offloads,
     Fragments,
     Source,
     Destination,
@@ -117,6 +119,7 @@ pub fn all() -> Vec<Case> {
         header::cases(),
         extensions::cases(),
         upper::cases(),
+        offloads::cases(),
         fragments::cases(),
         addresses::cases(),
         link_local::cases(),

@@ -14,6 +14,7 @@ pub use upper::{Upper, checksum_holds, raw, sctp, tcp, udp};
 
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::mac::Mac;
+use ipv6_sg_common::packet::Offload;
 
 use crate::world::{ROUTER_MAC, VM_MAC};
 
@@ -33,6 +34,29 @@ pub struct Frame {
     pub bytes: Vec<u8>,
     /// Whether a VLAN tag is held beside it.
     pub tagged_beside: bool,
+    /// What its sender left to be done to it.
+    pub offload: Offload,
+}
+
+impl Frame {
+    /// A frame with nothing beside it.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, tagged_beside: false, offload: Offload::NONE }
+    }
+
+    /// With a checksum due at this place.
+    #[must_use]
+    pub fn checksum_at(mut self, at: usize) -> Self {
+        self.offload.checksum_at = at;
+        self
+    }
+
+    /// Still to be cut into segments.
+    #[must_use]
+    pub fn segmented(mut self) -> Self {
+        self.offload.segmented = true;
+        self
+    }
 }
 
 impl std::fmt::Debug for Frame {
@@ -40,7 +64,8 @@ impl std::fmt::Debug for Frame {
         for byte in &self.bytes {
             write!(f, "{byte:02x}")?;
         }
-        f.write_str(if self.tagged_beside { " and a tag beside" } else { "" })
+        f.write_str(if self.tagged_beside { " and a tag beside" } else { "" })?;
+        if self.offload == Offload::NONE { Ok(()) } else { write!(f, " and {:?}", self.offload) }
     }
 }
 
@@ -121,7 +146,7 @@ impl Ethernet {
         let length = u16::try_from(self.payload.len()).expect("a frame has a 16-bit length");
         bytes.extend(self.kind.unwrap_or(length).to_be_bytes());
         bytes.extend(self.payload);
-        Frame { bytes, tagged_beside: self.tagged_beside }
+        Frame { tagged_beside: self.tagged_beside, ..Frame::new(bytes) }
     }
 
     /// The first `length` bytes of the frame.
