@@ -31,7 +31,7 @@ impl Frames {
     #[track_caller]
     pub(super) fn send(&self, bytes: &[u8]) {
         eventually("room to send", || match self.try_send(bytes) {
-            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => None,
+            Err(error) if [libc::ENOBUFS, libc::EAGAIN].map(Some).contains(&error.raw_os_error()) => None,
             Err(error) => panic!("cannot send: {error}"),
             Ok(()) => Some(()),
         });
