@@ -6,6 +6,7 @@
 //! - [`Hypervisor`]: a namespace with a bridge, the installation, and its daemon
 //! - [`Guest`]: a VM behind a port of the bridge
 //! - [`Wire`]: frames as they are, sent and seen on an interface
+//! - [`packet_socket`], [`bind`]: what a wire is made of, for those in a hurry
 //! - [`Paged`]: frames that direct packet access cannot read
 //! - [`tap`]: frames with what a guest leaves to its host to finish
 //! - [`transfer`], [`datagrams`]: what guests do all day
@@ -35,6 +36,7 @@ mod wire;
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use frames::no_room;
 pub use guest::{Guest, Ip};
 pub use hypervisor::Hypervisor;
 pub use netns::Netns;
@@ -43,6 +45,7 @@ pub use process::{Outcome, Process, outcome, run};
 pub use radvd::radvd;
 pub use signals::wait_if_ending;
 pub use site::{Site, binary, port};
+pub use socket::{bind, packet_socket};
 pub use talk::{datagrams, transfer};
 pub use tap::Tap;
 pub use traffic::{Report, Traffic, address, forged, honest};

@@ -7,7 +7,10 @@ use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 /// A socket for whole frames that does not block, on no interface yet: it receives nothing.
-pub(super) fn packet_socket() -> io::Result<OwnedFd> {
+///
+/// # Errors
+/// The kernel refuses it, whoever is not root.
+pub fn packet_socket() -> io::Result<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     Ok(socket(AddressFamily::Packet, SockType::Raw, flags, None)?)
 }
@@ -24,7 +27,10 @@ pub(super) fn switch_on(socket: &OwnedFd, option: libc::c_int) -> io::Result<()>
 
 /// Puts it on an interface of this thread's namespace, to send there and to receive frames of a type, which is in network
 /// order; 0 is none.
-pub(super) fn bind(socket: &OwnedFd, interface: &str, kind: u16) -> io::Result<()> {
+///
+/// # Errors
+/// There is no such interface, or it is down.
+pub fn bind(socket: &OwnedFd, interface: &str, kind: u16) -> io::Result<()> {
     // SAFETY: zero is a value of every field.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = u16::try_from(libc::AF_PACKET).expect("a small number");
