@@ -1,4 +1,4 @@
-//! Shared parts of the end-to-end tests.
+//! Shared parts of the end-to-end tests, the demo and the benchmark.
 //!
 //! - [`world`]: the VM, its router and its neighbours, and the ports that guard the VM
 //! - [`frame`]: frames of any shape, honest and not
@@ -7,7 +7,6 @@
 //! - [`object`]: the verdict of the kernel program, run alone or on a live interface
 //! - [`fuzz`]: frames that nobody thought of
 //! - [`lab`]: a small hypervisor in network namespaces
-//! - [`paged`]: frames that direct packet access cannot read
 #![expect(clippy::indexing_slicing, reason = "tests, all of it: a panic is how they fail")]
 
 pub mod corpus;
@@ -16,5 +15,4 @@ pub mod fuzz;
 pub mod host;
 pub mod lab;
 pub mod object;
-pub mod paged;
 pub mod world;

@@ -18,9 +18,8 @@ use ipv6_sg_common::verdict::{Action, Reason};
 use ipv6_sg_tests::corpus::{self, Case};
 use ipv6_sg_tests::frame::Frame;
 use ipv6_sg_tests::host::Host;
-use ipv6_sg_tests::lab::{Netns, Wire, eventually};
+use ipv6_sg_tests::lab::{LEAST, Netns, Paged, Wire, eventually};
 use ipv6_sg_tests::object::Object;
-use ipv6_sg_tests::paged::{LEAST, Paged};
 use ipv6_sg_tests::world::Ports;
 
 /// A port between two wires.

@@ -9,7 +9,7 @@ use ipv6_sg_common::abi::{Counters, Direction};
 use ipv6_sg_common::address::Address;
 use ipv6_sg_common::eui64;
 use ipv6_sg_common::verdict::{Action, Reason};
-use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Netns, Process, address, datagrams, eventually, transfer};
+use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Netns, Process, address, datagrams, eventually, radvd, transfer};
 use ipv6_sg_tests::world::{
     DHCP_AGENTS, NEIGHBOUR_MAC, ROUTER, ROUTER_LINK_LOCAL, ROUTER_MAC, UNSPECIFIED, VM, VM_LINK_LOCAL, VM_MAC,
 };
@@ -59,14 +59,11 @@ impl Pod {
             guest
         });
 
-        let radvd = radvd(&hypervisor, &router.netns);
+        let radvd = radvd(&hypervisor.site, &router.netns);
         let pod = Self { _radvd: radvd, daemon, vm, neighbour, router, beyond, hypervisor };
         for guest in [&pod.vm, &pod.neighbour] {
-            let wanted = address(guest).to_string();
             eventually("an address by SLAAC, and a default route", || {
-                let lines = guest.netns.run("ip -6 -o addr show dev eth0 -tentative");
-                let route = guest.netns.run("ip -6 route show default");
-                (lines.contains(&wanted) && route.contains(&ROUTER_LINK_LOCAL.to_string())).then_some(())
+                (guest.has(address(guest)) && guest.routes_by(ROUTER_LINK_LOCAL)).then_some(())
             });
         }
         pod
@@ -110,16 +107,6 @@ fn passed(counters: &Counters) -> Vec<String> {
         format!("{} {reason} {}", direction.name(), counters.direction(direction).of(reason).packets)
     });
     counts.filter(|line| !line.ends_with(" 0")).collect()
-}
-
-fn radvd(hypervisor: &Hypervisor, netns: &Netns) -> Process {
-    let [config, pid] = ["radvd.conf", "radvd.pid"].map(|name| hypervisor.site.path(name));
-    let text = "interface eth0 { AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4;\n\
-                prefix 2001:db8:100::/64 { AdvOnLink on; AdvAutonomous on; }; };";
-    fs::write(&config, text).expect("our own directory");
-    let mut command = netns.command("radvd");
-    command.args(["--nodaemon", "--logmethod", "stderr", "--config"]).arg(config).arg("--pidfile").arg(pid);
-    Process::start(command)
 }
 
 #[track_caller]

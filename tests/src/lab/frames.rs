@@ -31,7 +31,7 @@ impl Frames {
     #[track_caller]
     pub(super) fn send(&self, bytes: &[u8]) {
         eventually("room to send", || match self.try_send(bytes) {
-            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => None,
+            Err(error) if no_room(&error) => None,
             Err(error) => panic!("cannot send: {error}"),
             Ok(()) => Some(()),
         });
@@ -53,6 +53,11 @@ impl Frames {
             }
         }
     }
+}
+
+/// Whether a sender is only to try again: the queue is full, or the socket's share of it.
+pub fn no_room(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOBUFS | libc::EAGAIN))
 }
 
 /// What `next` has until `last` holds of one, that one included; waits for it.

@@ -1,5 +1,7 @@
 //! A VM: a namespace with one interface, whose other end is a port of the hypervisor's bridge.
 
+use std::net::Ipv6Addr;
+
 use ipv6_sg_common::mac::Mac;
 
 use super::{Netns, Wire};
@@ -31,6 +33,19 @@ impl Guest {
             netns.sysctl("ipv6/conf/default/disable_ipv6", "1");
         }
         Self { netns, port: port.to_owned(), mac }
+    }
+
+    /// Whether its kernel has this address, and duplicate address detection is done with it.
+    #[track_caller]
+    pub fn has(&self, address: Ipv6Addr) -> bool {
+        let text = self.netns.run("ip -6 -oneline address show dev eth0 -tentative");
+        text.contains(&format!(" {address}/"))
+    }
+
+    /// Whether its kernel sends by this router what is not on the link.
+    #[track_caller]
+    pub fn routes_by(&self, router: Ipv6Addr) -> bool {
+        self.netns.run("ip -6 route show default").contains(&format!("via {router} "))
     }
 
     /// A wire on its interface.

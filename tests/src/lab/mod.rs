@@ -1,4 +1,4 @@
-//! A small hypervisor in network namespaces, for tests of the real binary.
+//! A small hypervisor in network namespaces: the real binary runs there, for the tests, the demo and the benchmark.
 //!
 //! - [`Netns`]: a network namespace, and things done inside it
 //! - [`Process`]: a program that runs beside the test, and what it printed
@@ -6,32 +6,46 @@
 //! - [`Hypervisor`]: a namespace with a bridge, the installation, and its daemon
 //! - [`Guest`]: a VM behind a port of the bridge
 //! - [`Wire`]: frames as they are, sent and seen on an interface
+//! - [`packet_socket`], [`bind`]: what a wire is made of, for those in a hurry
+//! - [`Paged`]: frames that direct packet access cannot read
 //! - [`tap`]: frames with what a guest leaves to its host to finish
 //! - [`transfer`], [`datagrams`]: what guests do all day
+//! - [`radvd`]: the router's voice
 //! - [`Traffic`]: honest and forged frames that never pause
 //!
-//! Everything is removed when it is dropped, also by a test that panics, and named such that tests run side by side.
+//! What goes wrong panics. Everything is removed when it is dropped, so also by a test that panics, and by a signal that
+//! ends the program; and it is named such that tests run side by side.
 //! Nothing sleeps for a time and hopes: [`eventually`] waits for a condition.
 
 mod frames;
 mod guest;
 mod hypervisor;
 mod netns;
+mod paged;
 mod process;
+mod radvd;
+mod signals;
 mod site;
+mod socket;
 mod talk;
 pub mod tap;
 mod traffic;
+mod undo;
 mod wire;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use frames::no_room;
 pub use guest::{Guest, Ip};
 pub use hypervisor::Hypervisor;
-pub use netns::{Netns, run};
-pub use process::Process;
-pub use site::{Outcome, Site, binary, outcome, port};
+pub use netns::Netns;
+pub use paged::{LEAST, Paged};
+pub use process::{Outcome, Process, outcome, run};
+pub use radvd::radvd;
+pub use signals::wait_if_ending;
+pub use site::{Site, binary, port};
+pub use socket::{bind, packet_socket};
 pub use talk::{datagrams, transfer};
 pub use tap::Tap;
 pub use traffic::{Report, Traffic, address, forged, honest};
@@ -42,19 +56,24 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Looks again and again until there is something.
 #[track_caller]
-pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    within(PATIENCE, what, look)
+pub fn eventually<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    within(PATIENCE, what, condition)
 }
 
 /// Looks again and again until there is something, and panics when there is nothing for `patience`.
 #[track_caller]
-pub fn within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn within<T>(patience: Duration, what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    look(patience, condition).unwrap_or_else(|| panic!("{what}: not within {patience:?}"))
+}
+
+/// Looks again and again until there is something, or has been nothing for `patience`.
+pub fn look<T>(patience: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {
-        if let Some(found) = look() {
+        let found = condition();
+        if found.is_some() || start.elapsed() >= patience {
             return found;
         }
-        assert!(start.elapsed() < patience, "{what}: not within {patience:?}");
         thread::sleep(Duration::from_millis(2));
     }
 }

@@ -1,40 +1,39 @@
 //! A network namespace.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::{self, Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{panic, thread};
 
+use anyhow::{Result, ensure};
 use nix::sched::{CloneFlags, setns};
+
+use super::process::{feed, outcome, run};
+use super::undo::{self, Made, Thing};
 
 /// A network namespace, gone with everything in it when dropped.
 pub struct Netns {
     name: String,
     file: File,
+    _made: Made,
 }
 
-/// `ip netns add` prepares a directory for all of them the first time: one after the other.
-static ADDING: Mutex<()> = Mutex::new(());
-
-/// A number that no other thing of this process has.
+/// A name that no other thing has.
 pub(super) fn unique() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("sg{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("ipv6-sg-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 impl Netns {
     /// A namespace with its loopback up; `role` is part of its name, for whoever looks at a test that hangs.
+    #[track_caller]
     pub fn new(role: &str) -> Self {
         let name = format!("{}-{role}", unique());
-        let path = format!("/run/netns/{name}");
-        {
-            let _alone = ADDING.lock();
-            run(Command::new("ip").args(["netns", "add", &name]));
-        }
-        let file = File::open(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let netns = Self { name, file };
+        // `ip netns add` prepares a directory for all of them the first time: `make` goes one after the other.
+        let made = undo::make(|| add(&name), |_| Thing::Namespace(name.clone()));
+        let (file, made) = made.unwrap_or_else(|error| panic!("cannot make the namespace {name}: {error:#}"));
+        let netns = Self { name, file, _made: made };
         netns.ip("link set lo up");
         netns
     }
@@ -58,9 +57,9 @@ impl Netns {
     }
 
     /// Whether a command line succeeds inside.
+    #[track_caller]
     pub fn succeeds(&self, line: &str) -> bool {
-        let out = self.try_command(line).stdin(Stdio::null()).output();
-        out.unwrap_or_else(|error| panic!("{line}: {error}")).status.success()
+        outcome(&mut self.try_command(line)).code == Some(0)
     }
 
     fn try_command(&self, line: &str) -> Command {
@@ -73,12 +72,7 @@ impl Netns {
     /// Runs lines of `ip -batch` inside.
     #[track_caller]
     pub fn ip(&self, lines: &str) {
-        let mut command = self.command("ip");
-        command.args(["-batch", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("nsenter starts");
-        child.stdin.take().expect("piped").write_all(lines.as_bytes()).expect("ip reads");
-        let out = child.wait_with_output().expect("ip ends");
-        assert!(out.status.success(), "ip -batch: {}\n{lines}", String::from_utf8_lossy(&out.stderr));
+        feed(self.command("ip").args(["-batch", "-"]), lines);
     }
 
     /// Sets a key below /proc/sys/net inside.
@@ -103,18 +97,14 @@ impl Netns {
     }
 }
 
-impl Drop for Netns {
-    fn drop(&mut self) {
-        // A second panic would end all tests of the process.
-        let _ = Command::new("ip").args(["netns", "del", &self.name]).stderr(Stdio::null()).status();
-    }
+fn add(name: &str) -> Result<File> {
+    ip_netns("add", name)?;
+    Ok(File::open(format!("/run/netns/{name}"))?)
 }
 
-/// Runs a program and returns what it prints; panics with everything it said when it fails.
-#[track_caller]
-pub fn run(command: &mut Command) -> String {
-    let out = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (stdout, stderr) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
-    assert!(out.status.success(), "{command:?}: {}\n{stdout}{stderr}", out.status);
-    stdout.into_owned()
+/// By `ip`, so that people find it by its name; and out of the terminal's reach: Ctrl-C would stop it half-way.
+pub(super) fn ip_netns(verb: &str, name: &str) -> Result<()> {
+    let out = Command::new("ip").args(["netns", verb, name]).stdin(Stdio::null()).process_group(0).output()?;
+    ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr).trim());
+    Ok(())
 }

@@ -3,35 +3,23 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
+use std::process::Command;
 
 use ipv6_sg::kernel::{Inspect, Pins};
 use ipv6_sg_common::abi::Counters;
 use ipv6_sg_common::mac::Mac;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::{Netns, PATIENCE, Process, netns};
+use super::process::{Outcome, Process, outcome, run};
+use super::undo::{self, Made, Thing};
+use super::{Netns, netns};
 
 /// An installation. Its directories and pins are removed when it is dropped.
 pub struct Site {
-    directory: TempDir,
+    directory: PathBuf,
     /// The pin directory.
     pub pins: PathBuf,
-}
-
-/// What a verb did.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The exit code.
-    pub code: Option<i32>,
-    /// Standard output.
-    pub out: String,
-    /// Standard error.
-    pub err: String,
+    _made: [Made; 2],
 }
 
 /// The network of all ports: `2001:db8:100::/64`, without a list of routers.
@@ -53,11 +41,15 @@ impl Default for Site {
 impl Site {
     /// An installation with a network and no ports.
     pub fn new() -> Self {
-        let directory = TempDir::new().expect("a place for temporary files");
+        let new = || Ok(TempDir::new()?.keep());
+        let directory = undo::make(new, |directory| Thing::Directory(directory.clone()));
+        let (directory, made) = directory.expect("a place for temporary files");
         // Those without rights may read, so that what they are refused is the kernel.
-        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("our own directory");
-        let pins = Path::new("/sys/fs/bpf").join(netns::unique());
-        let site = Self { directory, pins };
+        fs::set_permissions(&directory, Permissions::from_mode(0o755)).expect("our own directory");
+        // The daemon makes it.
+        let pins = || Ok(Path::new("/sys/fs/bpf").join(netns::unique()));
+        let (pins, pins_made) = undo::make(pins, |pins| Thing::Directory(pins.clone())).expect("a name");
+        let site = Self { directory, pins, _made: [made, pins_made] };
         fs::create_dir(site.state_dir()).expect("our own directory");
         site.settings("");
         site.state("00-network.toml", NETWORK);
@@ -66,7 +58,7 @@ impl Site {
 
     /// A path in the installation's directory.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        self.directory.join(name)
     }
 
     /// The settings file.
@@ -118,7 +110,7 @@ impl Site {
     /// Runs a verb that must succeed, and returns what it prints.
     #[track_caller]
     pub fn ask(&self, netns: &Netns, words: &str) -> String {
-        netns::run(&mut self.verb(netns, words))
+        run(&mut self.verb(netns, words))
     }
 
     /// Runs a verb that prints JSON.
@@ -155,33 +147,6 @@ impl Site {
     }
 }
 
-impl Drop for Site {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.pins);
-    }
-}
-
-/// Runs a command to its end, whatever that is. One that does not end, because it was not refused, is killed.
-#[track_caller]
-pub fn outcome(command: &mut Command) -> Outcome {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid is small"));
-    let (ended, end) = mpsc::channel();
-    let reader = thread::spawn(move || {
-        let out = child.wait_with_output().expect("a child of ours");
-        // Nobody listens any more when it was killed.
-        let _ = ended.send(());
-        out
-    });
-    if end.recv_timeout(PATIENCE).is_err() {
-        let _ = kill(pid, Signal::SIGKILL);
-    }
-    let out = reader.join().expect("the reader");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    Outcome { code: out.status.code(), out: text(out.stdout), err: text(out.stderr) }
-}
-
 fn list(directory: &Path, found: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for path in entries.map(|entry| entry.expect("readable").path()) {
@@ -192,11 +157,11 @@ fn list(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The program under test: built into the directory above the one this test program is in.
+/// The program under test: built into the directory of this program, or above it where that is a test.
 pub fn binary() -> PathBuf {
-    let test = std::env::current_exe().expect("a running program");
-    let built = test.ancestors().skip(1).map(|directory| directory.join("ipv6-sg")).find(|path| path.is_file());
+    let own = std::env::current_exe().expect("a running program");
+    let built = own.ancestors().skip(1).map(|directory| directory.join("ipv6-sg")).find(|path| path.is_file());
     built.unwrap_or_else(|| {
-        panic!("no ipv6-sg above {}: run `cargo xtask test`, or `cargo build -p ipv6-sg-user --bins`", test.display())
+        panic!("no ipv6-sg above {}: `cargo xtask` builds it for its test, demo and bench", own.display())
     })
 }

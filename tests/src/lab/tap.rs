@@ -45,6 +45,13 @@ pub struct VnetHdr {
     pub csum_offset: u16,
 }
 
+impl VnetHdr {
+    /// The header with a frame behind it.
+    pub(super) fn before(&self, frame: &[u8]) -> Vec<u8> {
+        [bytemuck::bytes_of(self), frame].concat()
+    }
+}
+
 /// A frame as it left a tap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
@@ -124,9 +131,9 @@ impl Tap {
     }
 
     fn with_header(&self, header: &VnetHdr, frame: &[u8]) -> Vec<u8> {
-        let mut bytes = bytemuck::bytes_of(header).to_vec();
-        bytes.resize(self.header, 0);
-        bytes.extend(frame);
+        let mut bytes = header.before(frame);
+        let known = size_of::<VnetHdr>();
+        bytes.splice(known..known, std::iter::repeat_n(0, self.header - known));
         bytes
     }
 

@@ -1,14 +1,13 @@
 //! Frames as they are: packet sockets.
 
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::Duration;
 
-use nix::net::if_::if_nametoindex;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socket, sockopt};
+use nix::sys::socket::{setsockopt, sockopt};
 
 use super::Netns;
 use super::frames::{self, Frames};
+use super::socket::{bind, packet_socket, switch_on};
 use crate::frame::Frame;
 
 /// A packet socket on one interface: sees every frame that arrives there, none that leaves.
@@ -70,34 +69,4 @@ impl Wire {
     pub fn drain(&self) -> Vec<Vec<u8>> {
         std::iter::from_fn(|| self.receive(Duration::ZERO)).collect()
     }
-}
-
-/// A socket for whole frames that does not block, on no interface yet: it receives nothing.
-pub(super) fn packet_socket() -> io::Result<OwnedFd> {
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    Ok(socket(AddressFamily::Packet, SockType::Raw, flags, None)?)
-}
-
-/// Switches on one of libc's `PACKET_*` options.
-pub(super) fn switch_on(socket: &OwnedFd, option: libc::c_int) -> io::Result<()> {
-    let one: libc::c_int = 1;
-    let length = libc::socklen_t::try_from(size_of_val(&one)).expect("small");
-    // SAFETY: a value of this length is there.
-    let done =
-        unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, option, (&raw const one).cast(), length) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-/// Puts it on an interface of this thread's namespace, to send there and to receive frames of a type, which is in network
-/// order; 0 is none.
-pub(super) fn bind(socket: &OwnedFd, interface: &str, kind: u16) -> io::Result<()> {
-    // SAFETY: zero is a value of every field.
-    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-    address.sll_family = u16::try_from(libc::AF_PACKET).expect("a small number");
-    address.sll_protocol = kind;
-    address.sll_ifindex = i32::try_from(if_nametoindex(interface)?).expect("a small number");
-    let length = libc::socklen_t::try_from(size_of_val(&address)).expect("small");
-    // SAFETY: an address of this length is there.
-    let done = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -1,15 +1,13 @@
 //! Frames as fast as one processor sends them.
 
 use std::io;
-use std::mem::{MaybeUninit, zeroed};
+use std::mem::zeroed;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use ipv6_sg_tests::lab::Guest;
-use nix::net::if_::if_nametoindex;
+use ipv6_sg_tests::lab::{Guest, bind, no_room, packet_socket};
 use nix::sched::{CpuSet, sched_setaffinity};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
@@ -24,12 +22,11 @@ pub fn send(guest: &Guest, frame: &[u8], time: Duration) -> Result<Duration> {
         let mut cpus = CpuSet::new();
         cpus.set(0)?;
         sched_setaffinity(Pid::from_raw(0), &cpus).context("cannot stay on one processor")?;
-        let flags = SockFlag::SOCK_CLOEXEC;
-        let socket = socket(AddressFamily::Packet, SockType::Raw, flags, None).context("cannot open a raw socket")?;
-        let interface = if_nametoindex("eth0")?;
+        let socket = packet_socket().context("cannot open a packet socket")?;
+        bind(&socket, "eth0", 0).context("cannot send on eth0")?;
         let (began, used) = (Instant::now(), processor_time()?);
         while began.elapsed() < time {
-            batch(&socket, interface, frame)?;
+            batch(&socket, frame)?;
         }
         Ok(processor_time()?.saturating_sub(used))
     })
@@ -39,26 +36,20 @@ fn processor_time() -> Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }
 
-fn batch(socket: &OwnedFd, interface: u32, frame: &[u8]) -> Result<()> {
-    // SAFETY: all zero is a value of this structure of numbers.
-    let mut to: libc::sockaddr_ll = unsafe { zeroed() };
-    to.sll_family = u16::try_from(libc::AF_PACKET)?;
-    to.sll_ifindex = interface.cast_signed();
+fn batch(socket: &OwnedFd, frame: &[u8]) -> Result<()> {
     let mut part = libc::iovec { iov_base: frame.as_ptr().cast_mut().cast(), iov_len: frame.len() };
-    // SAFETY: all zero is a value of this structure too: no name, no data.
-    let mut message: libc::mmsghdr = unsafe { MaybeUninit::zeroed().assume_init() };
-    message.msg_hdr.msg_name = (&raw mut to).cast();
-    message.msg_hdr.msg_namelen = libc::socklen_t::try_from(size_of_val(&to))?;
+    // SAFETY: all zero is a value of this structure: no name, no data.
+    let mut message: libc::mmsghdr = unsafe { zeroed() };
     message.msg_hdr.msg_iov = &raw mut part;
     message.msg_hdr.msg_iovlen = 1;
     let mut messages = [message; BATCH];
     let count = libc::c_uint::try_from(messages.len())?;
-    // SAFETY: `count` messages whose parts and names outlive the call; sending writes to none of them.
+    // SAFETY: `count` messages whose parts outlive the call; sending writes to none of them.
     let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), messages.as_mut_ptr(), count, 0) };
     if sent < 0 {
         let error = io::Error::last_os_error();
         // A full queue is what a flood meets.
-        if error.raw_os_error() != Some(libc::ENOBUFS) {
+        if !no_room(&error) {
             return Err(error).context("cannot send");
         }
     }

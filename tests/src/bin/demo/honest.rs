@@ -1,44 +1,34 @@
 //! What an honest guest does, by the programs and the kernel that do it.
 
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::thread;
+use std::io::ErrorKind;
+use std::net::{Ipv6Addr, UdpSocket};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_tests::frame::{Ipv6, OnWire as _, dhcpv6};
+use ipv6_sg_tests::lab::{Guest, datagrams, eventually, transfer};
 use ipv6_sg_tests::world::{DHCP_AGENTS, NEIGHBOUR, ROUTER, ROUTER_LINK_LOCAL, STRANGER, VM, VM_LINK_LOCAL};
 
-use crate::lab::wire::{Observer, Wire};
-use crate::lab::{Namespace, wait_for};
-use crate::operator::Operator;
 use crate::report::Report;
-use crate::stage::{self, DELEGATED, MACS, PREFIX, SLAAC, Stage};
-
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::stage::{DELEGATED, PREFIX, Stage};
 
 /// How long an answer takes at most before the question is asked again.
 const ANSWER: Duration = Duration::from_millis(500);
 
 /// Tries everything, and reports each.
-pub fn run(stage: &Stage, operator: &Operator, report: &mut Report) {
+pub fn run(stage: &Stage, report: &mut Report) {
     let (vm1, vm2) = (&stage.vm1, &stage.vm2);
-    for (name, vm, address, mac) in [("VM 1", vm1, SLAAC[0], MACS[0]), ("VM 2", vm2, SLAAC[1], MACS[1])] {
+    for (name, vm, address) in [("VM 1", vm1, VM), ("VM 2", vm2, NEIGHBOUR)] {
         report.honest(&format!("{name} forms the address that `ipv6-sg eui64` says"), || {
-            let foretold = operator.run(&["eui64", PREFIX, &mac.to_string()])?;
+            let foretold = stage.hypervisor.ask(&format!("eui64 {PREFIX} {}", vm.mac));
             ensure!(foretold.trim() == address.to_string(), "it says {}", foretold.trim());
-            let formed = || Ok(stage::addresses(vm)?.contains(&address).then_some(()));
-            wait_for("SLAAC", PATIENCE, formed)?;
+            eventually("SLAAC", || vm.has(address).then_some(()));
             Ok(address.to_string())
         });
     }
     report.honest("VM 1 learns its default route", || {
-        let learnt = || {
-            let routes = vm1.run("ip -6 route show default")?;
-            Ok(routes.contains(&format!("via {ROUTER_LINK_LOCAL} ")).then_some(()))
-        };
-        wait_for("a default route", PATIENCE, learnt)?;
+        eventually("a default route", || vm1.routes_by(ROUTER_LINK_LOCAL).then_some(()));
         Ok(format!("via {ROUTER_LINK_LOCAL}"))
     });
     report.honest("VM 1 pings the router's link-local address", || ping(vm1, "eth0", ROUTER_LINK_LOCAL));
@@ -46,72 +36,33 @@ pub fn run(stage: &Stage, operator: &Operator, report: &mut Report) {
     report.honest("VM 1 pings a host beyond the router", || ping(vm1, "eth0", STRANGER));
     report.honest("VM 1 pings VM 2", || ping(vm1, "eth0", NEIGHBOUR));
     report.honest("VM 1 pings from its delegated prefix", || ping(vm1, &DELEGATED.to_string(), STRANGER));
-    report.honest("TCP from VM 1 to VM 2", || tcp(vm1, vm2));
-    report.honest("UDP from VM 1 to VM 2 and back", || udp(vm1, vm2, 64));
-    report.honest("UDP of 4000 bytes, in fragments, and back", || udp(vm1, vm2, 4000));
+    report.honest("TCP from VM 1 to VM 2", || Ok(tcp(vm1, vm2)));
+    report.honest("UDP from VM 1 to VM 2 and back", || Ok(udp(vm1, vm2, 64)));
+    report.honest("UDP of 4000 bytes, in fragments, and back", || Ok(udp(vm1, vm2, 4000)));
     report.honest("UDP to a closed port is refused by an ICMPv6 error", || refused(vm1));
-    report.honest("DHCPv6 Solicit leaves, the server's Advertise comes", || dhcp(stage));
+    report.honest("DHCPv6 Solicit leaves, the server's Advertise comes", || Ok(dhcp(stage)));
 }
 
-fn ping(vm: &Namespace, from: &str, to: Ipv6Addr) -> Result<String> {
-    let text = vm.run(&format!("ping -6 -n -c 1 -w 3 -I {from} {to}"))?;
+fn ping(vm: &Guest, from: &str, to: Ipv6Addr) -> Result<String> {
+    let text = vm.netns.run(&format!("ping -6 -n -c 1 -w 3 -I {from} {to}"));
     let time = text.split("time=").nth(1).and_then(|rest| rest.split(" ms").next());
     Ok(format!("{to}, {} ms", time.context("ping says no time")?))
 }
 
-fn tcp(vm1: &Namespace, vm2: &Namespace) -> Result<String> {
+fn tcp(vm1: &Guest, vm2: &Guest) -> String {
     const BYTES: usize = 1 << 22;
-    let listener = vm2.enter(|| Ok(TcpListener::bind((NEIGHBOUR, 0))?))?;
-    let to = listener.local_addr()?;
-    let reader = thread::spawn(move || -> Result<usize> {
-        let (mut stream, _) = listener.accept()?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let mut received = Vec::new();
-        Ok(stream.read_to_end(&mut received)?)
-    });
-    // Before the other side is waited for: without a connection it would wait for ever.
-    let mut stream = vm1.enter(|| Ok(TcpStream::connect_timeout(&to, PATIENCE)?))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(&vec![0x5a; BYTES])?;
-    stream.shutdown(Shutdown::Write)?;
-    let received = reader.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
-    ensure!(received == BYTES, "{received} of {BYTES} bytes arrived");
-    Ok(format!("{} MiB", BYTES >> 20))
+    transfer(&vm2.netns, NEIGHBOUR, &vm1.netns, BYTES);
+    format!("{} MiB", BYTES >> 20)
 }
 
-fn udp(vm1: &Namespace, vm2: &Namespace, size: usize) -> Result<String> {
-    let [here, there] = [(vm1, VM), (vm2, NEIGHBOUR)].map(|(vm, address)| -> Result<UdpSocket> {
-        let socket = vm.enter(|| Ok(UdpSocket::bind((address, 0))?))?;
-        socket.set_read_timeout(Some(ANSWER))?;
-        Ok(socket)
-    });
-    let (here, there) = (here?, there?);
-    let datagram = vec![0xa5; size];
-    exchange(&here, &there, &datagram)?;
-    exchange(&there, &here, &datagram)?;
-    Ok(format!("{size} bytes"))
+fn udp(vm1: &Guest, vm2: &Guest, size: usize) -> String {
+    datagrams(&vm2.netns, NEIGHBOUR, &vm1.netns, 1, size);
+    datagrams(&vm1.netns, VM, &vm2.netns, 1, size);
+    format!("{size} bytes")
 }
 
-/// Sends until it arrives: a tap learns to remember fragments a moment after it is guarded.
-fn exchange(from: &UdpSocket, to: &UdpSocket, datagram: &[u8]) -> Result<()> {
-    let address: SocketAddr = to.local_addr()?;
-    let mut buffer = vec![0; datagram.len() + 1];
-    for _ in 0..6 {
-        from.send_to(datagram, address)?;
-        match to.recv(&mut buffer) {
-            Ok(length) => {
-                ensure!(buffer.get(..length) == Some(datagram), "another datagram arrived");
-                return Ok(());
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    bail!("it did not arrive")
-}
-
-fn refused(vm1: &Namespace) -> Result<String> {
-    let socket = vm1.enter(|| Ok(UdpSocket::bind((VM, 0))?))?;
+fn refused(vm1: &Guest) -> Result<String> {
+    let socket = vm1.netns.inside(|| UdpSocket::bind((VM, 0)))?;
     socket.set_read_timeout(Some(ANSWER))?;
     socket.connect((NEIGHBOUR, 9))?;
     for _ in 0..6 {
@@ -126,16 +77,16 @@ fn refused(vm1: &Namespace) -> Result<String> {
     bail!("no answer")
 }
 
-fn dhcp(stage: &Stage) -> Result<String> {
-    let (link, vm) = (Observer::new(&stage.router, "eth0")?, Observer::new(&stage.vm1, "eth0")?);
+fn dhcp(stage: &Stage) -> String {
     let solicit = Ipv6::new(VM_LINK_LOCAL, DHCP_AGENTS, dhcpv6::client(dhcpv6::kind::SOLICIT));
     let advertise = Ipv6::new(ROUTER_LINK_LOCAL, VM_LINK_LOCAL, dhcpv6::server(dhcpv6::kind::ADVERTISE));
-    for (from, to, direction, packet) in
-        [(&stage.vm1, &link, Direction::FromVm, solicit), (&stage.router, &vm, Direction::ToVm, advertise)]
-    {
-        let content = packet.bytes();
-        Wire::open(from, "eth0", false)?.send(&packet.frame(direction).bytes)?;
-        wait_for("the message", PATIENCE, || Ok(to.saw(&content).then_some(())))?;
+    for (from, to, direction, packet) in [
+        (&stage.vm1, &stage.router, Direction::FromVm, solicit),
+        (&stage.router, &stage.vm1, Direction::ToVm, advertise),
+    ] {
+        let (wire, content) = (to.wire(), packet.bytes());
+        from.wire().send(&packet.frame(direction));
+        wire.until("the message", |frame| frame.ends_with(&content));
     }
-    Ok("both ways".to_owned())
+    "both ways".to_owned()
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use anstream::println;
 use anyhow::Result;
 use comfy_table::{ContentArrangement, Row, Table, presets};
+use ipv6_sg_tests::lab::Hypervisor;
 
-use crate::operator::Operator;
+use crate::attempt::attempt;
 
 /// Prints what happened, and counts what should not have.
 #[derive(Debug, Default)]
@@ -25,7 +26,7 @@ impl Report {
     /// Runs one honest exchange.
     pub fn honest(&mut self, what: &str, exchange: impl FnOnce() -> Result<String>) {
         self.honest += 1;
-        match exchange() {
+        match attempt(exchange) {
             Ok(how) => println!("  ok      {what}: {how}"),
             Err(error) => {
                 self.differences += 1;
@@ -54,9 +55,9 @@ impl Report {
     }
 
     /// A command of the operator, with what it prints.
-    pub fn command(&mut self, operator: &Operator, words: &[&str]) {
-        println!("$ ipv6-sg {}", words.join(" "));
-        match operator.run(words) {
+    pub fn command(&mut self, hypervisor: &Hypervisor, words: &str) {
+        println!("$ ipv6-sg {words}");
+        match attempt(|| Ok(hypervisor.ask(words))) {
             Ok(text) => println!("{text}"),
             Err(error) => {
                 self.differences += 1;
