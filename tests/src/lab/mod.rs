@@ -7,7 +7,7 @@
 //! - [`Guest`]: a VM behind a port of the bridge
 //! - [`Wire`]: frames as they are, sent and seen on an interface
 //! - [`packet_socket`], [`bind`]: what a wire is made of, for those in a hurry
-//! - [`Paged`]: frames that direct packet access cannot read
+//! - [`VnetSocket`]: frames that lie in pages, or are left unfinished
 //! - [`tap`]: frames with what a guest leaves to its host to finish
 //! - [`transfer`], [`datagrams`]: what guests do all day
 //! - [`radvd`]: the router's voice
@@ -21,7 +21,6 @@ mod frames;
 mod guest;
 mod hypervisor;
 mod netns;
-mod paged;
 mod process;
 mod radvd;
 mod signals;
@@ -31,6 +30,7 @@ mod talk;
 pub mod tap;
 mod traffic;
 mod undo;
+mod vnet_socket;
 mod wire;
 
 use std::thread;
@@ -40,7 +40,6 @@ pub use frames::no_room;
 pub use guest::{Guest, Ip};
 pub use hypervisor::Hypervisor;
 pub use netns::Netns;
-pub use paged::{LEAST, Paged};
 pub use process::{Outcome, Process, outcome, run};
 pub use radvd::radvd;
 pub use signals::wait_if_ending;
@@ -49,6 +48,7 @@ pub use socket::{bind, packet_socket};
 pub use talk::{datagrams, transfer};
 pub use tap::Tap;
 pub use traffic::{Report, Traffic, address, forged, honest};
+pub use vnet_socket::{LEAST, VnetSocket};
 pub use wire::Wire;
 
 /// How long a test waits for what must happen: far longer than it takes, for machines that do other things too.
