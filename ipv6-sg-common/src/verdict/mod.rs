@@ -3,6 +3,7 @@
 //! [`judge`] takes one frame through the steps in the order of [`Step`]; the first that objects drops it. Nothing here
 //! knows maps: what must be looked up is asked of [`Tables`].
 
+mod action;
 mod addresses;
 mod dhcpv6;
 mod discovery;
@@ -14,7 +15,8 @@ mod reason;
 mod step;
 mod to_vm;
 
-pub use reason::{Action, PerReason, Reason};
+pub use action::Action;
+pub use reason::{PerReason, Reason};
 pub use step::Step;
 
 use crate::abi::{Direction, FragmentKey, Port, PortFlags};

@@ -1,5 +1,7 @@
 //! The order in which a packet is looked at.
 
+use super::Reason;
+
 /// The checks in the order in which a packet meets them; the first that objects names the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
@@ -50,6 +52,80 @@ impl Step {
             Self::Addresses => "addresses",
             Self::LinkRules => "ND, MLD, ICMPv6, DHCPv6, link-local",
             Self::Rules => "security-group rules",
+        }
+    }
+}
+
+impl Reason {
+    /// The step that decides with this reason; every earlier step had no objection.
+    pub const fn step(self) -> Step {
+        use Reason::*;
+        match self {
+            Quarantined => Step::Quarantine,
+            Ipv4 | Arp | FrameTruncated | MacSpoofed | NotForThisMac | VlanTagged | LengthTyped | EtherType
+            | Ipv4Disabled | Ipv4Offload => Step::Layer2,
+            Ipv6Truncated | Ipv6Version | Ipv6Jumbogram | Ipv6PayloadLength => Step::Ipv6Header,
+            TooManyHeaders | ExtensionTruncated | HopByHopNotFirst | RoutingType0 | RoutingSegmentsLeft
+            | FragmentTwice | FragmentEmpty | FragmentLength | FragmentTooLong | FragmentHeadless => {
+                Step::ExtensionHeaders
+            }
+            UpperTruncated | Icmpv4 | ChecksumOffload | SegmentOffload => Step::UpperHeader,
+            SourceSpoofed
+            | SourcePrivacy
+            | SourceUnspecified
+            | SourceMulticast
+            | SourceLoopback
+            | SourceEmbedsIpv4
+            | SourceIsThisVm
+            | DestinationUnspecified
+            | DestinationLoopback
+            | DestinationReservedScope
+            | NotForThisVm => Step::Addresses,
+            Fragment | FragmentUnknown | FragmentOverlap => Step::Fragments,
+            RouterSolicitation
+            | RouterAdvertisement
+            | NeighbourSolicitation
+            | NeighbourAdvertisement
+            | Redirect
+            | Mld
+            | Echo
+            | IcmpError
+            | Dhcpv6
+            | LinkLocalTraffic
+            | IcmpForbidden
+            | IcmpNeedsRule
+            | ErrorTruncated
+            | ErrorForeign
+            | ErrorRouted
+            | NdFragmented
+            | NdHopLimit
+            | NdCode
+            | NdOptions
+            | NdLinkLayerSpoofed
+            | NdLinkLayerUnspecified
+            | NsTargetMulticast
+            | DadForeign
+            | DadDestination
+            | DadAgainstVm
+            | NaForeign
+            | NaAgainstVm
+            | RsDestination
+            | RsToVm
+            | RaFromVm
+            | RaSource
+            | RaUnlisted
+            | RedirectFromVm
+            | RedirectSource
+            | RedirectUnlisted
+            | MldQueryFromVm
+            | MldHopLimit
+            | MldDestination
+            | MldSource
+            | Dhcpv6ServerFromVm
+            | Dhcpv6NotClient
+            | Dhcpv6NotServer
+            | Dhcpv6Type => Step::LinkRules,
+            Traffic => Step::Rules,
         }
     }
 }
