@@ -62,6 +62,7 @@ impl Skb {
         }
         // SAFETY: on success the helper has written all of it.
         let window = unsafe { window.assume_init() };
+        #[expect(clippy::indexing_slicing, reason = "the mask keeps it inside")]
         let word = |index: u32| window[index as usize & (WORDS - 1)];
         if word(layout.ip_summed) >> (layout.ip_summed_shift & 0xf) & 3 != SkbLayout::CHECKSUM_DUE {
             return Offload::NOWHERE;

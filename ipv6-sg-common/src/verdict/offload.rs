@@ -99,7 +99,7 @@ mod tests {
     fn packet(next_header: u8, destination: [u8; 16], payload: &[u8]) -> Vec<u8> {
         let mut frame = vec![0x33, 0x33, 0, 0, 0, 1];
         frame.extend(MAC.octets);
-        frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, payload.len() as u8, next_header, 255]);
+        frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, u8::try_from(payload.len()).unwrap(), next_header, 255]);
         frame.extend(Port::new(MAC, PortFlags::default()).slaac[0].octets);
         frame.extend(destination);
         frame.extend(payload);
