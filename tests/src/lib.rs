@@ -3,6 +3,7 @@
 //! - [`world`]: the VM, its router and its neighbours, and the ports that guard the VM
 //! - [`frame`]: frames of any shape, honest and not
 //! - [`corpus`]: named frames, each with the verdict and the reason that the policy asks for
+//! - [`forged`]: what an attacker sends, told in words
 //! - [`host`]: the verdict on the host
 //! - [`object`]: the verdict of the kernel program, run alone or on a live interface
 //! - [`fuzz`]: frames that nobody thought of
@@ -10,6 +11,7 @@
 #![expect(clippy::indexing_slicing, reason = "tests, all of it: a panic is how they fail")]
 
 pub mod corpus;
+pub mod forged;
 pub mod frame;
 pub mod fuzz;
 pub mod host;

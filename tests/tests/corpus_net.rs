@@ -1,16 +1,14 @@
 //! The corpus through a live port: frames sent on a raw socket at one end, seen at the other, and counted in between.
 //!
 //! ```text
-//!  namespace "vm"     namespace "host"
-//!      vm ────────── tap ── br0 ── up0 ────────── wire (namespace "net")
-//!                     └ the programs
+//!  the VM's namespace   the hypervisor's
+//!          eth0 ───────── tap ── br0 ── up0 ───────── eth0 (the network's namespace)
+//!                          └ the programs
 //! ```
 //!
 //! What passes from the VM crosses the bridge; a packet socket on the tap itself would see frames before the program
 //! does. The interfaces have no addresses and IPv6 is off, so every frame is the test's own and counters are exact.
 #![expect(clippy::indexing_slicing, reason = "a panic is how a test fails")]
-
-use std::path::Path;
 
 use ipv6_sg_common::abi::{CAPTURE, Counters, Direction};
 use ipv6_sg_common::packet::{ETHERNET_HEADER, Offload};
@@ -19,9 +17,9 @@ use ipv6_sg_tests::corpus::{self, Case};
 use ipv6_sg_tests::frame::Frame;
 use ipv6_sg_tests::host::Host;
 use ipv6_sg_tests::lab::tap::{NEEDS_CSUM, VnetHdr};
-use ipv6_sg_tests::lab::{LEAST, Netns, VnetSocket, Wire, eventually};
+use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, LEAST, VnetSocket, Wire, eventually};
 use ipv6_sg_tests::object::Object;
-use ipv6_sg_tests::world::Ports;
+use ipv6_sg_tests::world::{Ports, ROUTER_MAC, VM_MAC};
 
 /// A port between two wires.
 struct Live {
@@ -34,68 +32,33 @@ struct Live {
     net: Wire,
     /// The first two, for frames that are left unfinished.
     unfinished: [VnetSocket; 2],
-    namespaces: [Netns; 3],
+    guest: Guest,
+    _beyond: Guest,
+    hypervisor: Hypervisor,
     shielded: bool,
 }
 
 impl Live {
-    fn new(role: &str) -> Self {
-        let [vm, host, net] = ["vm", "host", "net"].map(|part| Netns::new(&format!("{role}-{part}")));
-        for netns in [&vm, &host, &net] {
-            for which in ["all", "default"] {
-                netns.sysctl(&format!("ipv6/conf/{which}/disable_ipv6"), "1");
-            }
-        }
-        // Nothing may be learnt: the corpus lies about its MACs, and a bridge that believed it would send frames back.
-        host.ip(&format!(
-            "link add name br0 mtu 9000 type bridge mcast_snooping 0
-             link add name tap mtu 9000 type veth peer name vm netns {}
-             link add name up0 mtu 9000 type veth peer name wire netns {}
-             link set dev tap master br0
-             link set dev tap type bridge_slave learning off
-             link set dev up0 master br0
-             link set dev up0 type bridge_slave learning off
-             link set dev tap up
-             link set dev up0 up
-             link set dev br0 up",
-            vm.name(),
-            net.name(),
-        ));
-        vm.ip("link set dev vm mtu 9000 up");
-        net.ip("link set dev wire mtu 9000 up");
-        // Where the machine passes bridged packets to iptables, malformed ones would die there.
-        for table in ["iptables", "ip6tables", "arptables"] {
-            let key = format!("bridge/bridge-nf-call-{table}");
-            if host.inside(|| Path::new("/proc/sys/net").join(&key).exists()) {
-                host.sysctl(&key, "0");
-            }
-        }
-        for interface in ["br0", "tap", "up0"] {
-            host.sysctl(&format!("ipv6/conf/{interface}/disable_ipv6"), "1");
-        }
-        // Once a frame gets through both ways the bridge's ports are forwarding.
-        let wires = [Wire::open(&vm, "vm"), Wire::open(&host, "tap"), Wire::open(&net, "wire")];
-        let [vm_wire, tap_wire, net_wire] = wires;
-        let hello = [&[0xff; 6][..], &[2, 0, 0, 0, 0, 1, 0x88, 0xb5], &[0; 46]].concat();
-        for (from, to) in [(&vm_wire, &net_wire), (&net_wire, &vm_wire)] {
-            eventually("a way through the bridge", || {
-                from.send_bytes(&hello);
-                to.drain().contains(&hello).then_some(())
-            });
-        }
-        let object = Object::attached(&host, "tap", &Ports::Plain.setup());
-        let unfinished = [VnetSocket::open(&vm, "vm"), VnetSocket::open(&host, "tap")];
-        let (namespaces, shielded) = ([vm, host, net], false);
-        let live = Self { object, vm: vm_wire, tap: tap_wire, net: net_wire, unfinished, namespaces, shielded };
-        live.vm.drain();
-        live.net.drain();
-        live
+    fn new() -> Self {
+        let hypervisor = Hypervisor::new();
+        let [vm, net] = [("tap", VM_MAC), ("up0", ROUTER_MAC)].map(|(port, mac)| {
+            let guest = hypervisor.guest(port, mac, Ip::Silent);
+            // Nothing may be learnt: the corpus lies about its MACs, and a bridge that believed it would send frames back.
+            hypervisor.netns.ip(&format!("link set {port} mtu 9000\nlink set {port} type bridge_slave learning off"));
+            guest.netns.ip("link set eth0 mtu 9000");
+            guest
+        });
+        hypervisor.netns.ip("link set br0 mtu 9000");
+        let tap = Wire::open(&hypervisor.netns, "tap");
+        let object = Object::attached(&hypervisor.netns, "tap", &Ports::Plain.setup());
+        let unfinished = [VnetSocket::open(&vm.netns, "eth0"), VnetSocket::open(&hypervisor.netns, "tap")];
+        let (vm_wire, net_wire, shielded) = (vm.wire(), net.wire(), false);
+        Self { object, vm: vm_wire, tap, net: net_wire, unfinished, guest: vm, _beyond: net, hypervisor, shielded }
     }
 
     /// Puts the shield before the tc program.
     fn shield(mut self) -> Self {
-        let [_, host, _] = &self.namespaces;
-        self.object.shield(host, "tap");
+        self.object.shield(&self.hypervisor.netns, "tap");
         Self { shielded: true, ..self }
     }
 
@@ -249,7 +212,7 @@ fn untagged(bytes: &[u8]) -> bool {
 
 #[test]
 fn from_the_vm() {
-    let mut live = Live::new("out");
+    let mut live = Live::new();
     for case in corpus::all().iter().filter(|case| case.direction == Direction::FromVm) {
         live.check(case);
     }
@@ -259,7 +222,7 @@ fn from_the_vm() {
 /// Each frame is counted once, by whichever of the two dropped it or by tc when it passed: the reasons are the same.
 #[test]
 fn from_the_vm_behind_the_shield() {
-    let mut live = Live::new("shield").shield();
+    let mut live = Live::new().shield();
     for case in corpus::all().iter().filter(|case| case.direction == Direction::FromVm) {
         live.check(case);
     }
@@ -268,7 +231,7 @@ fn from_the_vm_behind_the_shield() {
 
 #[test]
 fn to_the_vm() {
-    let mut live = Live::new("in");
+    let mut live = Live::new();
     for case in corpus::all().iter().filter(|case| case.direction == Direction::ToVm) {
         live.check(case);
     }
@@ -279,9 +242,9 @@ fn to_the_vm() {
 /// rest, and says the same.
 #[test]
 fn headers_in_pages() {
-    let mut live = Live::new("paged");
-    let [vm, host, _] = &live.namespaces;
-    let (from_vm, to_vm) = (VnetSocket::open(vm, "vm"), VnetSocket::open(host, "tap"));
+    let mut live = Live::new();
+    let (from_vm, to_vm) =
+        (VnetSocket::open(&live.guest.netns, "eth0"), VnetSocket::open(&live.hypervisor.netns, "tap"));
     for case in corpus::all() {
         let sender = if case.direction == Direction::FromVm { &from_vm } else { &to_vm };
         for linear in [14, 54, 62, 81] {

@@ -59,6 +59,17 @@ impl Frame {
     }
 }
 
+impl Frame {
+    /// What follows the type, without tags: the kernel takes them off before a socket sees the frame.
+    pub fn content(&self) -> &[u8] {
+        let mut rest = &self.bytes[12..];
+        while let [0x81, 0x00, _, _, behind @ ..] | [0x88, 0xa8, _, _, behind @ ..] = rest {
+            rest = behind;
+        }
+        &rest[2..]
+    }
+}
+
 impl std::fmt::Debug for Frame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for byte in &self.bytes {

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use ipv6_sg_common::abi::{Counters, Direction};
 use ipv6_sg_common::verdict::Reason;
-use ipv6_sg_tests::frame::Frame;
+use ipv6_sg_tests::forged::Forged;
 use ipv6_sg_tests::lab::{Hypervisor, Wire, look};
 
-use crate::forged::Forged;
 use crate::stage::{Stage, TAP};
 
 /// Packets take microseconds here; a busy machine takes a while to look.
@@ -36,19 +35,19 @@ impl Attack {
 
     /// Whether it arrives; meant for before the guard is there.
     pub fn arrives(&self, forged: &Forged) -> bool {
-        let content = self.send(forged);
-        look(ARRIVAL, || self.arrived(&content).then_some(())).is_some()
+        self.send(forged);
+        look(ARRIVAL, || self.arrived(forged).then_some(())).is_some()
     }
 
     /// What comes of it at the guard, and whether that is what should.
     pub fn dies(&self, forged: &Forged, hypervisor: &Hypervisor) -> (String, bool) {
         let before = hypervisor.counters(TAP);
         let count = |counters: &Counters, reason| counters.direction(self.direction).of(reason).packets;
-        let content = self.send(forged);
+        self.send(forged);
         let counted = || count(&hypervisor.counters(TAP), forged.reason) > count(&before, forged.reason);
         let counted = look(ARRIVAL, || counted().then_some(())).is_some();
         // A packet is counted when its fate is sealed: one that passed is at its victims by now.
-        let arrived = self.arrived(&content);
+        let arrived = self.arrived(forged);
         if counted && !arrived {
             return (format!("dropped, {}", forged.reason), true);
         }
@@ -59,28 +58,13 @@ impl Attack {
         (format!("{fate}; counted: {}; expected: {}", changed.join(" "), forged.reason), false)
     }
 
-    /// What of the last frame would show that it arrived.
-    fn send(&self, forged: &Forged) -> Vec<u8> {
+    fn send(&self, forged: &Forged) {
         self.victims.iter().for_each(|victim| drop(victim.drain()));
         forged.frames.iter().for_each(|frame| self.attacker.send(frame));
-        forged.frames.last().map(content).unwrap_or_default()
     }
 
-    /// Whether a frame has come since the last look that ends like this.
-    fn arrived(&self, content: &[u8]) -> bool {
-        self.victims.iter().any(|victim| victim.drain().iter().any(|frame| frame.ends_with(content)))
-    }
-}
-
-/// What of a frame a receiving socket shows: all behind the type, without tags.
-fn content(frame: &Frame) -> Vec<u8> {
-    let mut rest = frame.bytes.as_slice();
-    let mut skip = 12;
-    loop {
-        rest = rest.get(skip..).unwrap_or_default();
-        match rest {
-            [0x81, 0x00, ..] | [0x88, 0xa8, ..] => skip = 4,
-            _ => return rest.get(2..).unwrap_or_default().to_vec(),
-        }
+    /// Whether it has come since the last look.
+    fn arrived(&self, forged: &Forged) -> bool {
+        self.victims.iter().any(|victim| victim.drain().iter().any(|frame| frame.ends_with(forged.content())))
     }
 }

@@ -3,7 +3,6 @@
 
 mod attack;
 mod attempt;
-mod forged;
 mod honest;
 mod report;
 mod stage;
@@ -14,7 +13,8 @@ use std::time::Instant;
 use anstream::{eprintln, println};
 use anyhow::Result;
 use ipv6_sg_common::abi::Direction;
-use ipv6_sg_tests::lab::binary;
+use ipv6_sg_tests::forged;
+use ipv6_sg_tests::lab::{Process, binary};
 
 use attack::Attack;
 use attempt::attempt;
@@ -52,6 +52,8 @@ fn run() -> Result<bool> {
     report.section("1. An honest guest behind the guard");
     honest::run(&stage, &mut report);
 
+    let monitor = format!("monitor {TAP} --count 6");
+    let monitoring = Process::start(stage.hypervisor.site.verb(&stage.hypervisor.netns, &monitor));
     for (((attack, frames), unguarded), title) in
         attacks.iter().zip(unguarded).zip(["2. VM 1 turns hostile", "3. The link turns hostile"])
     {
@@ -68,7 +70,7 @@ fn run() -> Result<bool> {
     report.section("4. What the operator sees");
     let hypervisor = &stage.hypervisor;
     report.command(hypervisor, "ports");
-    report.command(hypervisor, &format!("monitor {TAP} --count 6"));
+    report.started(&monitor, monitoring);
     report.command(hypervisor, &format!("counters {TAP}"));
     if let Some(hidden) =
         attacks.iter().flat_map(|(_, frames)| frames).find(|forged| forged.what.contains("hop-by-hop"))

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anstream::println;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use comfy_table::{ContentArrangement, Row, Table, presets};
-use ipv6_sg_tests::lab::Hypervisor;
+use ipv6_sg_tests::lab::{Hypervisor, Process};
 
 use crate::attempt::attempt;
 
@@ -56,8 +56,22 @@ impl Report {
 
     /// A command of the operator, with what it prints.
     pub fn command(&mut self, hypervisor: &Hypervisor, words: &str) {
+        self.said(words, attempt(|| Ok(hypervisor.ask(words))));
+    }
+
+    /// A command of the operator that was started before, with what it has printed by its end.
+    pub fn started(&mut self, words: &str, mut command: Process) {
+        let printed = attempt(|| {
+            let (status, text) = (command.wait(), command.lines().join("\n"));
+            ensure!(status.success(), "it ended, {status}: {text}");
+            Ok(text + "\n")
+        });
+        self.said(words, printed);
+    }
+
+    fn said(&mut self, words: &str, printed: Result<String>) {
         println!("$ ipv6-sg {words}");
-        match attempt(|| Ok(hypervisor.ask(words))) {
+        match printed {
             Ok(text) => println!("{text}"),
             Err(error) => {
                 self.differences += 1;

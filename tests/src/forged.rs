@@ -1,16 +1,15 @@
-//! What the attacker sends: for each frame the reason it should die with.
+//! What somebody who is root in a VM, or on its link, may try: for each frame the reason it should die with. The corpus has
+//! every shape of everything; this is what a reader is told and a live port is tried with.
 
-use ipv6_sg_common::abi::Direction;
-use ipv6_sg_common::verdict::Reason::{self, *};
-use ipv6_sg_tests::frame::extension::{self, atomic, destination, fragment, hop_by_hop, routing};
-use ipv6_sg_tests::frame::{
-    Ethernet, Frame, Ipv6, OnWire, SERVICE_VLAN, Upper, VLAN, dhcpv6, icmpv6, nd, raw, tcp, udp,
-};
-use ipv6_sg_tests::world::{
+use crate::frame::extension::{self, atomic, destination, fragment, hop_by_hop, routing};
+use crate::frame::{Ethernet, Frame, Ipv6, OnWire, SERVICE_VLAN, Upper, VLAN, dhcpv6, icmpv6, nd, raw, tcp, udp};
+use crate::world::{
     ALL_NODES, ALL_ROUTERS, DHCP_AGENTS, NEIGHBOUR, NEIGHBOUR_LINK_LOCAL, NEIGHBOUR_MAC, NEIGHBOUR_SOLICITED, ROUTER,
     ROUTER_LINK_LOCAL, ROUTER_MAC, STRANGER, UNSPECIFIED, VM, VM_LINK_LOCAL, VM_MAC, VM_PRIVACY, VM_SOLICITED,
     WIDE_GROUP,
 };
+use ipv6_sg_common::abi::Direction;
+use ipv6_sg_common::verdict::Reason::{self, *};
 
 /// A forgery.
 pub struct Forged {
@@ -20,6 +19,13 @@ pub struct Forged {
     pub reason: Reason,
     /// The last one is the forgery; those before it are honest and prepare it.
     pub frames: Vec<Frame>,
+}
+
+impl Forged {
+    /// What a receiving socket would show of it at the end of a frame, had it arrived.
+    pub fn content(&self) -> &[u8] {
+        self.frames.last().expect("a forgery").content()
+    }
 }
 
 fn forged(direction: Direction, what: &'static str, reason: Reason, frame: impl OnWire) -> Forged {
