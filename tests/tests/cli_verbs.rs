@@ -161,7 +161,7 @@ fn maps_that_people_read() {
         run(Command::new("bpftool").args(["map", "dump", "pinned"]).arg(path))
     };
     let ports = dump(maps::PORTS);
-    for part in ["\"mac\"", "\"flags\"", "\"link_local\"", "\"slaac\""] {
+    for part in ["\"mac\"", "\"flags\"", "\"bits\"", "\"link_local\"", "\"slaac\""] {
         assert!(ports.contains(part), "no {part} in {ports}");
     }
     let counters = dump(maps::COUNTERS);
