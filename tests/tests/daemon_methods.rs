@@ -1,9 +1,12 @@
 //! The ways to stand on a port: tc filters where there are no links, and the XDP shield in front of both.
 
+use aya::programs::TcAttachType;
 use ipv6_sg::compile::compile;
-use ipv6_sg::kernel::{Attachment, Guard, Hook, Pins, PortEntry, TcMethod};
+use ipv6_sg::kernel::{Attachment, Guard, Hook, KernelError, Pins, PortEntry, TcMethod};
 use ipv6_sg::state::{Settings, directory};
+use ipv6_sg_common::abi::programs;
 use ipv6_sg_common::verdict::Reason;
+use ipv6_sg_tests::foreign::{ACCEPT, Foreign};
 use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Process, Traffic, eventually, forged, honest};
 use ipv6_sg_tests::world::{NEIGHBOUR_MAC, VM_MAC};
 
@@ -81,6 +84,41 @@ fn filters_are_replaced_without_a_gap_and_taken_off() {
     let (into, bad) = (neighbour.wire(), forged(&vm, &neighbour, 1));
     vm.wire().send(&bad);
     into.until("the frame of a released port", |frame| frame == bad.bytes);
+}
+
+/// A filter of somebody else, of the same name even, stays when ours are taken off; and so does everything on an
+/// interface that has taken the name of ours.
+#[test]
+fn only_our_own_filters_are_taken_off() {
+    let (hypervisor, _vm, _neighbour) = hypervisor();
+    guard_with_filters(&hypervisor);
+    let mut foreign = Foreign::load(programs::FROM_VM, ACCEPT, &hypervisor.site.pins.join("foreign"));
+    foreign.attach_filter(&hypervisor.netns, "vm1", TcAttachType::Ingress, 7, 7);
+    let [ours, others] = ["vm1", "vm2"].map(|port| filters(&hypervisor, port));
+    assert_eq!((ours.len(), others.len()), (3, 2), "{ours:?} {others:?}");
+
+    let ifindex = |port| hypervisor.netns.ifindex(port).expect("an interface");
+    let vm1 = ifindex("vm1");
+    hypervisor.netns.ip("link set vm1 down\nlink set vm2 down\nlink set vm1 name vm9\nlink set vm2 name vm1\n\
+         link set vm1 up\nlink set vm9 up");
+    hypervisor.netns.inside(|| {
+        let mut guard = Guard::open(Pins::new(&hypervisor.site.pins), TcMethod::Clsact).expect("an object that loads");
+        let gone = guard.release(vm1, Some("vm1")).expect_err("another interface has the name");
+        assert!(matches!(gone, KernelError::InterfaceGone { ifindex, .. } if ifindex == vm1), "{gone}");
+        assert_eq!(guard.entries().len(), 2, "a port was forgotten whose filters are still there");
+    });
+    assert_eq!([filters(&hypervisor, "vm9"), filters(&hypervisor, "vm1")], [ours, others]);
+
+    hypervisor.netns.inside(|| {
+        let mut guard = Guard::open(Pins::new(&hypervisor.site.pins), TcMethod::Clsact).expect("an object that loads");
+        guard.release(vm1, Some("vm9")).expect("released");
+        // Taken off already, and without the qdisc to look in: nothing is left to do.
+        guard.release(vm1, Some("vm9")).expect("released");
+        assert_eq!(filters(&hypervisor, "vm9"), [u64::from(foreign.id())]);
+        hypervisor.netns.run("tc qdisc del dev vm1 clsact");
+        guard.release(ifindex("vm1"), Some("vm1")).expect("released");
+        assert_eq!(guard.known().len(), 0);
+    });
 }
 
 /// With the shield up, forged frames die in it, and honest ones pass it.
