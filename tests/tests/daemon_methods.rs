@@ -9,6 +9,8 @@ use ipv6_sg_common::verdict::Reason;
 use ipv6_sg_tests::foreign::{ACCEPT, Foreign};
 use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Process, Traffic, eventually, forged, honest};
 use ipv6_sg_tests::world::{NEIGHBOUR_MAC, VM_MAC};
+use nix::sys::signal::Signal;
+use serde_json::json;
 
 /// A hypervisor with two silent guests that the state knows.
 fn hypervisor() -> (Hypervisor, Guest, Guest) {
@@ -119,6 +121,44 @@ fn only_our_own_filters_are_taken_off() {
         guard.release(ifindex("vm1"), Some("vm1")).expect("released");
         assert_eq!(guard.known().len(), 0);
     });
+}
+
+/// What somebody puts before the guard sees packets first, and can accept them: the daemon says so once.
+#[test]
+fn a_program_before_the_guard_is_named() {
+    let (hypervisor, vm, neighbour) = hypervisor();
+    let mut daemon = hypervisor.daemon();
+    assert_eq!(hypervisor.json("status")["ahead"], json!([]));
+    let mut foreign = Foreign::load("shortcut", ACCEPT, &hypervisor.site.pins.join("foreign"));
+    foreign.attach_first(&hypervisor.netns, "vm1", TcAttachType::Ingress);
+    let (into, bad) = (neighbour.wire(), forged(&vm, &neighbour, 1));
+    vm.wire().send(&bad);
+    into.until("a forged frame that the guard never saw", |frame| frame == bad.bytes);
+
+    // The kernel tells nobody: it is found when the daemon next looks.
+    daemon.signal(Signal::SIGHUP);
+    let line = daemon.wait_for("comes before the guard");
+    let name = format!("the program \"shortcut\" (id {})", foreign.id());
+    for part in ["WARN", &name, "on interface vm1, from_vm:", "attach it behind ipv6_sg_from_vm"] {
+        assert!(line.contains(part), "no {part:?} in {line}");
+    }
+    let row = json!([{"interface": "vm1", "hook": "from_vm", "program": "shortcut", "id": foreign.id()}]);
+    assert_eq!(hypervisor.json("status")["ahead"], row);
+    let text = hypervisor.ask("status");
+    let line = format!("AHEAD        vm1 from_vm: program \"shortcut\" (id {}) comes before", foreign.id());
+    assert!(text.contains(&line), "{text}");
+
+    // Once for each program, however often it is seen; and a restart, which adopts the links, sees it too.
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_for_another("state loaded", 1);
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.wait().success());
+    assert_eq!(daemon.lines_with("comes before the guard").len(), 1, "{:#?}", daemon.lines());
+    let mut daemon = hypervisor.daemon();
+    daemon.wait_for("comes before the guard");
+    drop(foreign);
+    eventually("nobody ahead", || (hypervisor.json("status")["ahead"] == json!([])).then_some(()));
+    assert_eq!(hypervisor.programs("vm1"), 2);
 }
 
 /// With the shield up, forged frames die in it, and honest ones pass it.

@@ -23,6 +23,7 @@ mod pod;
 mod ports;
 mod privileges;
 mod program;
+mod tcx;
 
 pub use error::KernelError;
 pub use fragments::Maker as FragmentMaker;
@@ -33,6 +34,7 @@ pub use object::OBJECT;
 pub use pins::Pins;
 pub use ports::PortEntry;
 pub use privileges::check as check_privileges;
+pub use tcx::Ahead;
 
 /// What the functions of this room return.
 pub type Result<T> = std::result::Result<T, KernelError>;
