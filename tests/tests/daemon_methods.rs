@@ -7,7 +7,7 @@ use ipv6_sg::state::{Settings, directory};
 use ipv6_sg_common::abi::programs;
 use ipv6_sg_common::verdict::Reason;
 use ipv6_sg_tests::foreign::{ACCEPT, Foreign};
-use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Process, Traffic, eventually, forged, honest};
+use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Traffic, eventually, forged, honest};
 use ipv6_sg_tests::world::{NEIGHBOUR_MAC, VM_MAC};
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -171,7 +171,7 @@ fn assert_shielded(mode: &str, shown: &str) {
     let link = hypervisor.netns.run("ip link show vm1");
     assert!(link.contains(shown), "{link}");
 
-    let mut monitor = Process::start(hypervisor.site.verb(&hypervisor.netns, "monitor vm1 --json"));
+    let mut monitor = hypervisor.monitor("vm1 --json");
     let (out, into) = (vm.wire(), neighbour.wire());
     let (bad, good) = (forged(&vm, &neighbour, 1), honest(&vm, &neighbour, 2));
     out.send(&bad);

@@ -58,6 +58,8 @@ fn run() -> Result<bool> {
     report.section("1. An honest guest behind the guard");
     honest::run(&stage, &operator, &mut report);
 
+    let monitor = ["monitor", TAP, "--count", "6"];
+    let monitoring = operator.start(&monitor)?;
     for (((attack, frames), unguarded), title) in
         attacks.iter().zip(unguarded).zip(["2. VM 1 turns hostile", "3. The link turns hostile"])
     {
@@ -73,7 +75,7 @@ fn run() -> Result<bool> {
 
     report.section("4. What the operator sees");
     report.command(&operator, &["ports"]);
-    report.command(&operator, &["monitor", TAP, "--count", "6"]);
+    report.started(&monitor, monitoring);
     report.command(&operator, &["counters", TAP]);
     if let Some(hidden) =
         attacks.iter().flat_map(|(_, frames)| frames).find(|forged| forged.what.contains("hop-by-hop"))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result};
 use ipv6_sg_common::abi::Direction;
@@ -39,6 +39,11 @@ impl Operator {
     /// What it prints.
     pub fn run(&self, words: &[&str]) -> Result<String> {
         lab::run(&mut self.command(words))
+    }
+
+    /// Starts a verb whose output is for later.
+    pub fn start(&self, words: &[&str]) -> Result<Child> {
+        lab::start(self.command(words).stdout(Stdio::piped()))
     }
 
     /// What to type to run a verb here.

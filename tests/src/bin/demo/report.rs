@@ -1,9 +1,10 @@
 //! What the demo prints.
 
+use std::process::Child;
 use std::time::Duration;
 
 use anstream::println;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use comfy_table::{ContentArrangement, Row, Table, presets};
 
 use crate::operator::Operator;
@@ -55,8 +56,22 @@ impl Report {
 
     /// A command of the operator, with what it prints.
     pub fn command(&mut self, operator: &Operator, words: &[&str]) {
+        self.said(words, operator.run(words));
+    }
+
+    /// A command of the operator that was started before, with what it has printed by its end.
+    pub fn started(&mut self, words: &[&str], command: Child) {
+        let printed = || {
+            let out = command.wait_with_output()?;
+            ensure!(out.status.success(), "it ended, {}", out.status);
+            Ok(String::from_utf8(out.stdout)?)
+        };
+        self.said(words, printed());
+    }
+
+    fn said(&mut self, words: &[&str], printed: Result<String>) {
         println!("$ ipv6-sg {}", words.join(" "));
-        match operator.run(words) {
+        match printed {
             Ok(text) => println!("{text}"),
             Err(error) => {
                 self.differences += 1;
