@@ -7,10 +7,12 @@
 //! - [`host`]: the verdict on the host
 //! - [`object`]: the verdict of the kernel program, run alone or on a live interface
 //! - [`fuzz`]: frames that nobody thought of
+//! - [`foreign`]: a tc program of somebody else
 //! - [`lab`]: a small hypervisor in network namespaces
 #![expect(clippy::indexing_slicing, reason = "tests, all of it: a panic is how they fail")]
 
 pub mod corpus;
+pub mod foreign;
 pub mod forged;
 pub mod frame;
 pub mod fuzz;

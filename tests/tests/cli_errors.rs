@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use ipv6_sg_common::verdict::Reason;
-use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Outcome, Process, binary, eventually, forged, honest, outcome, port};
+use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Outcome, Process, binary, forged, honest, outcome, port};
 use ipv6_sg_tests::world::{NEIGHBOUR_MAC, VM_MAC};
 
 /// A host with a guarded port, and everything that a refusal might change.
@@ -145,14 +145,8 @@ fn what_another_has_already() {
     // The refused one has not taken the first one's socket with it.
     assert!(!host.hypervisor.json("status")["daemon"].is_null());
 
-    let _monitor = Process::start(host.hypervisor.site.verb(&host.hypervisor.netns, "monitor"));
-    let lock = host.hypervisor.site.path("run/monitor.lock");
-    eventually("the first monitor", || lock.exists().then_some(()));
-    let second = eventually("a refusal", || {
-        // Between making the file and locking it, the first is no monitor yet.
-        let outcome = host.try_verb("monitor --count 0");
-        (outcome.code == Some(1)).then_some(outcome)
-    });
+    let _monitor = host.hypervisor.monitor("");
+    let second = host.try_verb("monitor --count 0");
     assert_refused("a second monitor", &second, &["another monitor is running", "end that one first"]);
 
     drop(daemon);

@@ -1,5 +1,9 @@
 //! State and settings that change under a running daemon: good ones take effect, bad ones change nothing.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::Reason;
 use ipv6_sg_tests::frame::{Frame, Ipv6, ipv4, udp};
@@ -104,6 +108,59 @@ fn a_broken_file_changes_nothing() {
         let sources = shown(&hypervisor)[0]["sources"].clone();
         sources.as_array().expect("a list").contains(&json!("2001:db8:100::100")).then_some(())
     });
+}
+
+/// Copies the files of a directory into a new one.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).expect("our own directory");
+    for file in fs::read_dir(from).expect("our own directory") {
+        let file = file.expect("readable");
+        fs::copy(file.path(), to.join(file.file_name())).expect("our own directory");
+    }
+}
+
+/// The directory itself goes and comes: a moment without one changes nothing, and the new one is followed.
+#[test]
+fn a_state_directory_made_anew_is_followed() {
+    let (hypervisor, vm, listener, mut daemon) = hypervisor();
+    let (directory, aside, other) =
+        (hypervisor.site.state_dir(), hypervisor.site.path("aside"), hypervisor.site.path("b"));
+    let rename = |from: &Path, to: &Path| fs::rename(from, to).expect("our own directory");
+    let before = shown(&hypervisor);
+    let assert_followed = || {
+        let address = "2001:db8:100::100";
+        hypervisor.port("vm1", VM_MAC, &format!("addresses = [{address:?}]"));
+        eventually("the new state", || {
+            shown(&hypervisor)[0]["sources"].as_array()?.contains(&json!(address)).then_some(())
+        });
+        hypervisor.port("vm1", VM_MAC, "");
+        eventually("the state as it was", || (shown(&hypervisor) == before).then_some(()));
+    };
+
+    // The same directory comes back.
+    rename(&directory, &aside);
+    daemon.wait_for("state not loaded");
+    assert_eq!(shown(&hypervisor), before);
+    assert_dropped(&hypervisor, &vm, &forged(&vm, &listener, 1), Reason::SourcePrivacy);
+    rename(&aside, &directory);
+    assert_followed();
+
+    // Another one takes its place.
+    copy(&directory, &other);
+    rename(&directory, &aside);
+    fs::remove_dir_all(&aside).expect("our own directory");
+    rename(&other, &directory);
+    assert_followed();
+
+    // A symbolic link takes its place, and then leads elsewhere from one moment to the next.
+    rename(&directory, &aside);
+    symlink(&aside, &directory).expect("our own directory");
+    assert_followed();
+    copy(&aside, &other);
+    let link = hypervisor.site.path("link");
+    symlink(&other, &link).expect("our own directory");
+    rename(&link, &directory);
+    assert_followed();
 }
 
 #[test]

@@ -9,6 +9,7 @@ use ipv6_sg_common::abi::{ABI_VERSION, maps};
 use ipv6_sg_common::verdict::Reason;
 use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Traffic, eventually, run};
 use ipv6_sg_tests::world::{NEIGHBOUR_MAC, VM_MAC};
+use nix::sys::signal::Signal;
 
 /// Another version: its maps and programs are the same, and it is not to know.
 const OTHER: u32 = ABI_VERSION + 1;
@@ -67,6 +68,79 @@ fn another_versions_links_are_switched_without_a_gap() {
     // The new maps count from now on.
     let dropped = hypervisor.counters("vm1").from_vm.of(Reason::SourcePrivacy).packets;
     assert!(dropped > 0, "the new version counts nothing");
+}
+
+/// Pins a link a second time.
+fn pin_again(link: (u64, u64), path: &std::path::Path) {
+    std::fs::create_dir_all(path.parent().expect("a directory")).expect("a bpffs");
+    run(Command::new("bpftool").args(["link", "pin", "id", &link.0.to_string()]).arg(path));
+}
+
+/// A daemon that dies between pinning a switched link as its own and removing the other version's pin leaves both.
+#[test]
+fn a_switch_that_was_cut_short_is_finished() {
+    let (hypervisor, vm, neighbour) = hypervisor();
+    guard_as_other_version(&hypervisor, &["vm1", "vm2"], XdpMode::Generic);
+    let hooks = ["from_vm", "to_vm", "shield_generic"];
+    let before = hooks.map(|hook| hypervisor.link(OTHER, "vm1", hook));
+    let ifindex = hypervisor.netns.ifindex("vm1").expect("an interface");
+    for (hook, link) in hooks.iter().zip(before) {
+        pin_again(link, &hypervisor.site.pins.join(format!("v{ABI_VERSION}/links/{ifindex}-{hook}")));
+    }
+    hypervisor.site.settings("xdp = \"generic\"");
+
+    let traffic = Traffic::start(&vm, &neighbour);
+    traffic.flow(200);
+    let daemon = hypervisor.daemon();
+    traffic.flow(200);
+    traffic.stop().assert_clean();
+    for (hook, (link, program)) in hooks.iter().zip(before) {
+        let after = hypervisor.link(ABI_VERSION, "vm1", hook);
+        assert_eq!(after.0, link, "{hook} was attached anew instead of adopted");
+        assert_ne!(after.1, program, "{hook} still runs the old program");
+    }
+    assert!(!hypervisor.site.pins.join(format!("v{OTHER}")).exists(), "{:#?}", hypervisor.site.pinned());
+    daemon.assert_never("ERROR");
+    daemon.assert_never("WARN");
+}
+
+/// A pin whose link somebody detached is worth nothing: the tap is guarded anew, beside it or in its place.
+#[test]
+fn a_dead_link_is_replaced() {
+    let (hypervisor, vm, neighbour) = hypervisor();
+    drop(hypervisor.daemon());
+    let dead = hypervisor.link(ABI_VERSION, "vm1", "from_vm");
+    run(Command::new("bpftool").args(["link", "detach", "id", &dead.0.to_string()]));
+    assert_eq!(hypervisor.programs("vm1"), 1);
+    let daemon = hypervisor.daemon();
+    assert_eq!(hypervisor.programs("vm1"), 2);
+    assert_ne!(hypervisor.link(ABI_VERSION, "vm1", "from_vm").0, dead.0);
+    daemon.assert_never("ERROR");
+    let traffic = Traffic::start(&vm, &neighbour);
+    traffic.flow(200);
+    traffic.stop().assert_clean();
+}
+
+/// What cannot be removed keeps no tap from being guarded, and is not forgotten.
+#[test]
+fn a_pin_that_cannot_be_removed_is_tried_again() {
+    let (hypervisor, _vm, _neighbour) = hypervisor();
+    let ifindex = hypervisor.netns.ifindex("vm1").expect("an interface");
+    let other = hypervisor.site.pins.join(format!("v{OTHER}/links/{ifindex}-from_vm"));
+    std::fs::create_dir_all(&other).expect("a bpffs");
+    let mut daemon = hypervisor.daemon();
+    let line = daemon.wait_for("cannot remove");
+    assert!(line.contains("WARN") && line.contains(other.to_str().expect("text")), "{line}");
+    assert_eq!(["vm1", "vm2"].map(|port| hypervisor.programs(port)), [2, 2]);
+    assert_eq!(hypervisor.json("status")["daemon"]["guarded"].as_array().map(Vec::len), Some(2));
+
+    std::fs::remove_dir(&other).expect("ours");
+    let link = hypervisor.link(ABI_VERSION, "vm1", "from_vm");
+    pin_again(link, &other);
+    daemon.signal(Signal::SIGHUP);
+    eventually("the end of the other pin", || (!other.exists()).then_some(()));
+    assert_eq!(hypervisor.link(ABI_VERSION, "vm1", "from_vm"), link);
+    assert_eq!(daemon.lines_with("cannot remove").len(), 1, "{:#?}", daemon.lines());
 }
 
 /// A tap that the other version guarded and that is gone, and one that the state no longer names.

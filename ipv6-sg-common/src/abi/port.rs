@@ -11,19 +11,22 @@ pub const SLAAC_SLOTS: usize = 3;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[repr(transparent)]
-pub struct PortFlags(pub u16);
+pub struct PortFlags {
+    /// The flags, added up.
+    pub bits: u16,
+}
 
 impl PortFlags {
     /// Drop everything, IPv4 included: the port's state has not arrived.
-    pub const QUARANTINED: Self = Self(1 << 0);
+    pub const QUARANTINED: Self = Self { bits: 1 << 0 };
     /// Drop IPv4 and ARP.
-    pub const IPV4_DROP: Self = Self(1 << 1);
+    pub const IPV4_DROP: Self = Self { bits: 1 << 1 };
     /// Echo beyond the link is judged like other traffic, not always passed.
-    pub const ECHO_RULES: Self = Self(1 << 2);
+    pub const ECHO_RULES: Self = Self { bits: 1 << 2 };
     /// The source map has entries for this port; without it the lookup is saved.
-    pub const HAS_SOURCES: Self = Self(1 << 3);
+    pub const HAS_SOURCES: Self = Self { bits: 1 << 3 };
     /// The router map lists this port's routers; without it any router is believed, and no Redirect.
-    pub const HAS_ROUTERS: Self = Self(1 << 4);
+    pub const HAS_ROUTERS: Self = Self { bits: 1 << 4 };
 
     /// Every flag and its name.
     pub const ALL: [(Self, &'static str); 5] = [
@@ -37,13 +40,13 @@ impl PortFlags {
     /// Whether `flag` is set.
     #[inline(always)]
     pub const fn has(self, flag: Self) -> bool {
-        self.0 & flag.0 != 0
+        self.bits & flag.bits != 0
     }
 
     /// These flags and `flag`, if `condition` holds.
     #[must_use]
     pub const fn with(self, flag: Self, condition: bool) -> Self {
-        if condition { Self(self.0 | flag.0) } else { self }
+        if condition { Self { bits: self.bits | flag.bits } } else { self }
     }
 }
 
@@ -88,6 +91,6 @@ mod tests {
     #[test]
     fn the_mac_in_one_load() {
         let mac = Mac { octets: [6, 0x7a, 0x88, 0, 0, 0x8b] };
-        assert_eq!(Port::new(mac, PortFlags(0xffff)).mac_number(), mac.number());
+        assert_eq!(Port::new(mac, PortFlags { bits: 0xffff }).mac_number(), mac.number());
     }
 }

@@ -25,7 +25,7 @@ use super::interfaces::{self, name_of};
 use crate::kernel::{Inspect, Pins};
 use crate::state::Settings;
 
-/// Show drops as they happen, with the reason
+/// Show drops as they happen from now on, with the reason
 ///
 /// The kernel limits how many it reports for each port; `ipv6-sg counters` counts all.
 #[derive(Debug, clap::Args)]
@@ -78,6 +78,7 @@ fn follow(args: &Monitor, settings: &Settings, out: &mut dyn Write) -> Result<()
         }
     }
     let mut events = inspect.events()?;
+    let start = monotonic()?;
     let _alone = alone(settings)?;
     let mut capture = args.pcap.as_ref().map(Capture::create).transpose()?;
     let boot = boot_offset()?;
@@ -91,6 +92,10 @@ fn follow(args: &Monitor, settings: &Settings, out: &mut dyn Write) -> Result<()
                 Err(error) => bail!("cannot wait for events: {error}"),
             }
         };
+        // What nobody read stays in the buffer, for hours maybe: it is no drop that happens.
+        if Duration::from_nanos(event.at_ns) < start {
+            continue;
+        }
         let Some(line) = Line::of(&event, boot) else { continue };
         if args.interface.as_ref().is_some_and(|only| *only != line.interface) {
             continue;
@@ -122,8 +127,12 @@ fn alone(settings: &Settings) -> Result<Flock<File>> {
 
 /// What to add to the monotonic clock to have the time of day.
 fn boot_offset() -> Result<Duration> {
-    let (wall, monotonic) = (clock_gettime(ClockId::CLOCK_REALTIME)?, clock_gettime(ClockId::CLOCK_MONOTONIC)?);
-    Ok(Duration::from(wall).saturating_sub(Duration::from(monotonic)))
+    Ok(Duration::from(clock_gettime(ClockId::CLOCK_REALTIME)?).saturating_sub(monotonic()?))
+}
+
+/// Now, on the clock of the kernel programs.
+fn monotonic() -> Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_MONOTONIC)?.into())
 }
 
 impl Line {

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 
 use anyhow::{Result, bail};
-use ipv6_sg_common::abi::{Direction, PortFlags};
-use ipv6_sg_common::verdict::Reason;
+use ipv6_sg_common::abi::{Count, Direction, PortFlags};
+use ipv6_sg_common::verdict::{PerReason, Reason};
 use serde::Serialize;
 
 use super::context::Context;
@@ -92,7 +92,7 @@ fn rows(inspect: &Inspect, settings: &Settings) -> Result<Vec<Row>> {
             attached: Inspect::attached(&interface).map(|hooks| hooks.iter().map(|hook| hook.name()).collect()),
             dropped_from_vm: dropped(Direction::FromVm),
             dropped_to_vm: dropped(Direction::ToVm),
-            notes: notes(counts.from_vm.of(Reason::SourcePrivacy).packets),
+            notes: notes(&counts.from_vm),
             interface,
         });
     }
@@ -128,12 +128,45 @@ fn sources(entry: &PortEntry) -> Vec<String> {
     texts
 }
 
-fn notes(privacy: u64) -> Vec<String> {
-    if privacy == 0 {
-        return Vec::new();
-    }
+/// A guest first asks whether an address is free (`dad_foreign`), then sends from it (`source_privacy`).
+fn notes(from_vm: &PerReason<Count>) -> Vec<String> {
+    let [privacy, asked] = [Reason::SourcePrivacy, Reason::DadForeign].map(|reason| from_vm.of(reason).packets);
+    let packets = match privacy.saturating_add(asked) {
+        0 => return Vec::new(),
+        1 => "1 packet".to_owned(),
+        more => format!("{more} packets"),
+    };
     vec![format!(
-        "{privacy} packets came from the port's own /64 but not from its address: \
-         the guest uses privacy or random identifiers, see docs/guests.md"
+        "{packets} came from the port's own /64 but not from its address, or asked for an address that is not the \
+         port's: the guest uses privacy or random identifiers, or forges a neighbour's address; see docs/guests.md"
     )]
+}
+
+#[cfg(test)]
+mod tests {
+    use ipv6_sg_common::abi::Counters;
+
+    use super::*;
+
+    fn counted(reasons: &[Reason]) -> Vec<String> {
+        let mut counters = Counters::default();
+        for reason in reasons {
+            counters.from_vm.of_mut(*reason).packets += 1;
+        }
+        notes(&counters.from_vm)
+    }
+
+    #[test]
+    fn what_a_guest_with_addresses_of_its_own_making_does_is_noted() {
+        assert_eq!(counted(&[Reason::Traffic, Reason::SourceSpoofed]), [""; 0]);
+        for (reasons, beginning) in [
+            (&[Reason::DadForeign][..], "1 packet came "),
+            (&[Reason::SourcePrivacy], "1 packet came "),
+            (&[Reason::DadForeign, Reason::SourcePrivacy, Reason::SourcePrivacy], "3 packets came "),
+        ] {
+            let notes = counted(reasons);
+            assert!(notes.len() == 1 && notes[0].starts_with(beginning), "{reasons:?}: {notes:?}");
+            assert!(notes[0].contains("or forges a neighbour's address"), "{notes:?}");
+        }
+    }
 }

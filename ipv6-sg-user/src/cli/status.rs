@@ -11,7 +11,7 @@ use super::context::Context;
 use super::interfaces::{self, name_of};
 use super::output::{self, Format};
 use crate::daemon;
-use crate::kernel::{Inspect, Pins};
+use crate::kernel::{Ahead, Inspect, Pins};
 use crate::state::Settings;
 
 /// Show what is enforced now, and whether anything is amiss
@@ -31,10 +31,21 @@ struct Report {
     quarantined: Vec<String>,
     /// Interfaces that have a port in the maps but do not run both programs.
     unattached: Vec<String>,
+    /// Programs of others that packets meet before the guard.
+    ahead: Vec<AheadRow>,
     /// Packets dropped on interfaces that run the program but have no port.
     stray_packets: u64,
     /// `null` when no daemon answers.
     daemon: Option<daemon::Status>,
+}
+
+/// A program whose accepting is not followed by a verdict of ours.
+#[derive(Debug, Serialize)]
+struct AheadRow {
+    interface: String,
+    hook: &'static str,
+    program: String,
+    id: u32,
 }
 
 impl Status {
@@ -55,12 +66,16 @@ fn report(settings: &Settings) -> Result<Report> {
         guarded: Vec::new(),
         quarantined: Vec::new(),
         unattached: Vec::new(),
+        ahead: Vec::new(),
         stray_packets: inspect.strays()?.packets,
         daemon,
     };
     let names = interfaces::names();
     for (ifindex, entry) in inspect.ports()? {
         let interface = name_of(&names, ifindex);
+        report.ahead.extend(inspect.ahead(ifindex, &interface).into_iter().map(|Ahead { hook, program, id }| {
+            AheadRow { interface: interface.clone(), hook: hook.name(), program, id }
+        }));
         if Inspect::attached(&interface).is_some_and(|hooks| hooks.len() < 2) {
             report.unattached.push(interface);
         } else if entry.port.flags.has(PortFlags::QUARANTINED) {
@@ -83,6 +98,13 @@ impl Report {
         list(out, "quarantined", &self.quarantined)?;
         if !self.unattached.is_empty() {
             list(out, "NOT ATTACHED", &self.unattached)?;
+        }
+        for AheadRow { interface, hook, program, id } in &self.ahead {
+            writeln!(
+                out,
+                "AHEAD        {interface} {hook}: program {program:?} (id {id}) comes before the guard; what it accepts is \
+                 not judged"
+            )?;
         }
         if let Some(daemon) = &self.daemon {
             list(out, "missing", &daemon.missing)?;

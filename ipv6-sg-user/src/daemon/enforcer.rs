@@ -1,11 +1,13 @@
 //! The thread that owns what is enforced: takes one request after the other and makes the kernel follow.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::ops::ControlFlow;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::inbox::{Inbox, Turn};
 use super::links;
 use super::plan::{Desired, plan};
 use crate::kernel::{Guard, Hook, KernelError, XdpMode};
@@ -95,33 +97,19 @@ impl Enforcer {
 
     /// Serves requests until told to stop.
     pub fn run(mut self, requests: &Receiver<Request>) {
+        let mut inbox = Inbox::new(requests);
         let mut looked = Instant::now();
-        let mut held = None;
         loop {
-            let patience = match self.forgetful.is_empty() && self.leaving.is_empty() {
-                true => LOOK_AGAIN.saturating_sub(looked.elapsed()),
-                false => Duration::ZERO,
-            };
-            match held.take().map_or_else(|| requests.recv_timeout(patience), Ok) {
-                Ok(Request::Links) => {
-                    // One look answers all that have come since.
-                    held = requests.try_iter().find(|request| !matches!(request, Request::Links));
-                    self.reconcile();
+            let behind = !self.forgetful.is_empty() || !self.leaving.is_empty();
+            match inbox.next(behind, LOOK_AGAIN.saturating_sub(looked.elapsed())) {
+                Turn::Serve(request) => {
+                    if self.serve(request).is_break() {
+                        return;
+                    }
                 }
-                Ok(Request::Desired(desired, xdp)) => {
-                    (self.desired, self.xdp) = (*desired, xdp);
-                    self.suspended.clear();
-                    self.reconcile();
-                }
-                Ok(Request::Detach(which, reply)) => {
-                    // Who asked may be gone; it is done all the same.
-                    let _ = reply.send(self.detach(which.as_deref()));
-                }
-                Ok(Request::Status(reply)) => {
-                    let _ = reply.send(self.status.clone());
-                }
-                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Err(RecvTimeoutError::Timeout) => self.catch_up(),
+                Turn::CatchUp => self.catch_up(),
+                Turn::Nothing => {}
+                Turn::End => return,
             }
             if looked.elapsed() >= LOOK_AGAIN {
                 if let Err(error) = self.guard.look_again() {
@@ -131,6 +119,23 @@ impl Enforcer {
                 looked = Instant::now();
             }
         }
+    }
+
+    /// Breaks when it is told to end.
+    fn serve(&mut self, request: Request) -> ControlFlow<()> {
+        match request {
+            Request::Links => self.reconcile(),
+            Request::Desired(desired, xdp) => {
+                (self.desired, self.xdp) = (*desired, xdp);
+                self.suspended.clear();
+                self.reconcile();
+            }
+            // Who asked may be gone; it is done all the same.
+            Request::Detach(which, reply) => drop(reply.send(self.detach(which.as_deref()))),
+            Request::Status(reply) => drop(reply.send(self.status.clone())),
+            Request::Stop => return ControlFlow::Break(()),
+        }
+        ControlFlow::Continue(())
     }
 
     fn reconcile(&mut self) {

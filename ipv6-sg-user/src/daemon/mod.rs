@@ -5,6 +5,7 @@
 
 mod api;
 mod enforcer;
+mod inbox;
 mod links;
 mod metrics;
 mod plan;

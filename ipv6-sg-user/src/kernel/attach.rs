@@ -7,26 +7,30 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use aya::Ebpf;
-use aya::programs::links::{FdLink, PinnedLink};
+use aya::programs::LinkOrder;
+use aya::programs::links::{FdLink, LinkError, PinnedLink};
 use aya::programs::tc::{SchedClassifierLink, TcAttachOptions};
 use aya::programs::xdp::XdpLink;
-use aya::programs::{LinkOrder, SchedClassifier};
 
-use super::error::caused_by;
+use super::error::{caused_by, one_line};
 use super::hook::{Attachment, Hook, TcMethod, XdpMode};
 use super::pins::PinnedHook;
 use super::program::{self, Identity};
+use super::tcx::{self, Ahead, Order};
 use super::{KernelError, Pins, Result, clsact};
 
 /// What is attached where.
 pub(super) struct Attacher {
     pins: Pins,
     method: TcMethod,
+    /// Every pin that is still in the file system, of whichever version: forgotten only when it is gone.
     pinned: HashMap<(u32, Hook), Vec<PinnedHook>>,
     /// Programs that were in the kernel when this one came.
     found: HashMap<u32, Identity>,
     /// What has been seen to run and is believed until [`Self::doubt`].
     confirmed: HashSet<(u32, Hook)>,
+    /// What the log has been told of each interface: once is enough, and everything is looked at again and again.
+    told: HashMap<u32, HashSet<String>>,
 }
 
 impl Attacher {
@@ -35,7 +39,8 @@ impl Attacher {
         for link in pins.all_links()? {
             pinned.entry((link.ifindex, link.hook)).or_default().push(link);
         }
-        Ok(Self { pins, method, pinned, found: program::loaded(), confirmed: HashSet::new() })
+        let (found, confirmed, told) = (program::loaded(), HashSet::new(), HashMap::new());
+        Ok(Self { pins, method, pinned, found, confirmed, told })
     }
 
     /// Interfaces with a pinned link of any version.
@@ -64,55 +69,25 @@ impl Attacher {
             TcMethod::Tcx => self.attach_tcx(ebpf, to, hook)?,
             TcMethod::Clsact => clsact::attach(program::tc(ebpf, hook)?, to, hook)?,
         }
-        // Attaching goes by name. Whoever took the name meanwhile got the program, and not being in the port map
-        // would lose every packet.
-        to.still_there().inspect_err(|_| {
-            let _ = self.detach(to.ifindex, Some(&to.interface));
-        })?;
         self.confirmed.insert((to.ifindex, hook));
         Ok(())
     }
 
     fn attach_tcx(&mut self, ebpf: &mut Ebpf, to: &Attachment, hook: Hook) -> Result<()> {
-        let ours = program::info(ebpf, hook)?;
-        let ours = Identity::of(&ours);
-        let refused = to.refused(hook);
-        let path = self.pins.link(to.ifindex, hook);
-        for old in self.pinned.remove(&(to.ifindex, hook)).unwrap_or_default() {
-            let Ok(link) = PinnedLink::from_pin(&old.path) else {
-                remove_pin(&old.path)?;
-                continue;
-            };
-            let link = FdLink::from(link);
-            let runs = link.info().map_err(|error| refused(&error))?.program_id();
-            let same = ours.is_some() && self.found.get(&runs) == ours.as_ref();
-            if same && old.path == path && is_attached(to, hook, runs) {
-                self.keep(to.ifindex, hook, old);
-                return Ok(());
-            }
-            let program = program::tc(ebpf, hook)?;
-            let link = SchedClassifierLink::try_from(link).map_err(|error| refused(&error))?;
-            match program.attach_to_link(link) {
-                Ok(id) => {
-                    let link = program.take_link(id).map_err(|error| refused(&error))?;
-                    if old.path != path {
-                        pin(FdLink::try_from(link).map_err(|error| refused(&error))?, &path, &refused)?;
-                        remove_pin(&old.path)?;
-                    }
-                    self.keep(to.ifindex, hook, PinnedHook { path, ..old });
-                    return Ok(());
-                }
-                // The interface it was on is gone, or somebody detached it: the link is dead for good.
-                Err(error) if caused_by(&error, libc::ENOLINK) => remove_pin(&old.path)?,
-                Err(error) => return Err(refused(&error)),
-            }
+        let own = self.pins.hook(to.ifindex, hook);
+        if self.adopt(ebpf, to, &own)? {
+            return Ok(());
         }
+        let refused = to.refused(hook);
         let program = program::tc(ebpf, hook)?;
         let first = TcAttachOptions::TcxOrder(LinkOrder::first());
         let id = program.attach_with_options(&to.interface, hook.tc_side(), first).map_err(|error| refused(&error))?;
         let link = program.take_link(id).map_err(|error| refused(&error))?;
-        pin(FdLink::try_from(link).map_err(|error| refused(&error))?, &path, &refused)?;
-        self.keep_new(to.ifindex, hook);
+        // Attaching goes by name. Whoever took the name meanwhile got the program, and not being in the port map would
+        // lose every packet: it goes again with the link, which nothing keeps yet.
+        to.still_there()?;
+        pin(link, &own.path, &refused)?;
+        self.keep_only(own);
         Ok(())
     }
 
@@ -125,10 +100,10 @@ impl Attacher {
             XdpMode::Auto => (&[Hook::ShieldNative, Hook::ShieldGeneric], &[]),
         };
         for hook in unwanted {
-            for old in self.pinned.remove(&(to.ifindex, *hook)).unwrap_or_default() {
-                remove_pin(&old.path)?;
-            }
             self.confirmed.remove(&(to.ifindex, *hook));
+            for pin in self.pinned(to.ifindex, *hook) {
+                self.unpin(&pin)?;
+            }
         }
         let mut result = Ok(());
         for hook in wanted {
@@ -142,26 +117,11 @@ impl Attacher {
     }
 
     fn attach_shield(&mut self, ebpf: &mut Ebpf, to: &Attachment, hook: Hook) -> Result<()> {
-        if self.confirmed.contains(&(to.ifindex, hook)) {
+        let own = self.pins.hook(to.ifindex, hook);
+        if self.confirmed.contains(&(to.ifindex, hook)) || self.adopt(ebpf, to, &own)? {
             return Ok(());
         }
         let refused = to.refused(hook);
-        let path = self.pins.link(to.ifindex, hook);
-        for old in self.pinned.remove(&(to.ifindex, hook)).unwrap_or_default() {
-            if let Ok(link) = PinnedLink::from_pin(&old.path)
-                && let Ok(link) = XdpLink::try_from(FdLink::from(link))
-                && let Ok(id) = program::xdp(ebpf)?.attach_to_link(link)
-            {
-                let link = program::xdp(ebpf)?.take_link(id).map_err(|error| refused(&error))?;
-                if old.path != path {
-                    pin(FdLink::try_from(link).map_err(|error| refused(&error))?, &path, &refused)?;
-                    remove_pin(&old.path)?;
-                }
-                self.keep_new(to.ifindex, hook);
-                return Ok(());
-            }
-            remove_pin(&old.path)?;
-        }
         let mode = match hook {
             Hook::ShieldNative => aya::programs::XdpMode::Driver,
             Hook::FromVm | Hook::ToVm | Hook::ShieldGeneric => aya::programs::XdpMode::Skb,
@@ -169,34 +129,131 @@ impl Attacher {
         let program = program::xdp(ebpf)?;
         let id = program.attach_to_if_index(to.ifindex, mode).map_err(|error| refused(&error))?;
         let link = program.take_link(id).map_err(|error| refused(&error))?;
-        pin(FdLink::try_from(link).map_err(|error| refused(&error))?, &path, &refused)?;
-        self.keep_new(to.ifindex, hook);
+        pin(link, &own.path, &refused)?;
+        self.keep_only(own);
         Ok(())
+    }
+
+    /// Has a link that is pinned already run this object's program, under our own pin and no other; `false` when none
+    /// is alive. Our own path is free then.
+    fn adopt(&mut self, ebpf: &mut Ebpf, to: &Attachment, own: &PinnedHook) -> Result<bool> {
+        let mut pins = self.pinned(to.ifindex, own.hook);
+        pins.retain(|pin| pin != own);
+        // Whoever died between making this pin and removing the other left both. Whether ours is there the file system
+        // knows best.
+        if own.path.exists() {
+            pins.insert(0, own.clone());
+        }
+        for old in pins {
+            let alive = match own.hook {
+                Hook::FromVm | Hook::ToVm => self.switch_tcx(ebpf, to, &old, own)?,
+                Hook::ShieldNative | Hook::ShieldGeneric => self.switch_shield(ebpf, to, &old, own)?,
+            };
+            if alive {
+                self.keep_only(own.clone());
+                return Ok(true);
+            }
+            if old == *own {
+                self.unpin(own)?;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Has a pinned tc link run this object's program, and pins it as our own; `false` when it is dead.
+    fn switch_tcx(&mut self, ebpf: &mut Ebpf, to: &Attachment, old: &PinnedHook, own: &PinnedHook) -> Result<bool> {
+        let refused = to.refused(own.hook);
+        let Some(link) = open(old, own)? else { return Ok(false) };
+        let ours = Identity::of(&program::info(ebpf, own.hook)?);
+        // Something else than a link runs nothing.
+        let runs = link.info().map_or(0, |info| info.program_id());
+        let same = ours.is_some() && self.found.get(&runs) == ours.as_ref();
+        if same
+            && old == own
+            && let Some(order) = Order::at(&to.interface, own.hook)
+            && order.runs(runs)
+        {
+            self.warn_of_those_ahead(to, own.hook, &order, runs);
+            return Ok(true);
+        }
+        let Ok(link) = SchedClassifierLink::try_from(link) else { return Ok(false) };
+        let program = program::tc(ebpf, own.hook)?;
+        match program.attach_to_link(link) {
+            Ok(id) => {
+                let link = program.take_link(id).map_err(|error| refused(&error))?;
+                if old != own {
+                    pin(link, &own.path, &refused)?;
+                }
+                let runs = program::info(ebpf, own.hook)?.id();
+                if let Some(order) = Order::at(&to.interface, own.hook) {
+                    self.warn_of_those_ahead(to, own.hook, &order, runs);
+                }
+                Ok(true)
+            }
+            // The interface it was on is gone, or somebody detached it: the link is dead for good.
+            Err(error) if caused_by(&error, libc::ENOLINK) => Ok(false),
+            Err(error) => Err(refused(&error)),
+        }
+    }
+
+    /// The same for the shield. One that cannot be switched counts as dead: tc guards while there is none.
+    fn switch_shield(&self, ebpf: &mut Ebpf, to: &Attachment, old: &PinnedHook, own: &PinnedHook) -> Result<bool> {
+        let refused = to.refused(own.hook);
+        let program = program::xdp(ebpf)?;
+        if let Some(link) = open(old, own)?
+            && let Ok(link) = XdpLink::try_from(link)
+            && let Ok(id) = program.attach_to_link(link)
+        {
+            let link = program.take_link(id).map_err(|error| refused(&error))?;
+            if old != own {
+                pin(link, &own.path, &refused)?;
+            }
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn warn_of_those_ahead(&mut self, to: &Attachment, hook: Hook, order: &Order, ours: u32) {
+        for Ahead { program, id, .. } in order.ahead_of(ours, hook) {
+            let (interface, name, guard) = (&to.interface, hook.name(), hook.program());
+            let text = format!(
+                "the program {program:?} (id {id}) comes before the guard on interface {interface}, {name}: what it \
+                 accepts is not judged; take it off, or attach it behind {guard}"
+            );
+            self.warn_once(to.ifindex, text);
+        }
+    }
+
+    fn warn_once(&mut self, ifindex: u32, text: String) {
+        if self.told.entry(ifindex).or_default().insert(text.clone()) {
+            tracing::warn!("{text}");
+        }
     }
 
     /// Takes every program off an interface; `name` is needed only where filters are attached by name.
     pub(super) fn detach(&mut self, ifindex: u32, name: Option<&str>) -> Result<()> {
+        self.told.remove(&ifindex);
+        self.doubt_one(ifindex);
         let mut programs = Vec::new();
-        for hook in [Hook::ShieldNative, Hook::ShieldGeneric, Hook::FromVm, Hook::ToVm] {
-            self.confirmed.remove(&(ifindex, hook));
-            for old in self.pinned.remove(&(ifindex, hook)).unwrap_or_default() {
-                if let Ok(info) = PinnedLink::from_pin(&old.path).map(FdLink::from).and_then(|link| link.info()) {
+        for hook in Hook::ALL {
+            for pin in self.pinned(ifindex, hook) {
+                if let Ok(info) = PinnedLink::from_pin(&pin.path).map(FdLink::from).and_then(|link| link.info()) {
                     programs.push((hook, info.program_id()));
                 }
-                remove_pin(&old.path)?;
+                self.unpin(&pin)?;
             }
         }
         let Some(name) = name else { return Ok(()) };
-        let to = Attachment { interface: name.to_owned(), ifindex };
+        let from = Attachment { interface: name.to_owned(), ifindex };
         if self.method == TcMethod::Clsact {
             for hook in Hook::TC {
-                clsact::detach(&to, hook)?;
+                clsact::detach(&from, hook)?;
             }
         }
         // The kernel lets go of a link a moment after its pin is gone, and until then the program still looks for
         // its port.
         let deadline = Instant::now() + Duration::from_secs(2);
-        while programs.iter().any(|(hook, id)| Hook::TC.contains(hook) && is_attached(&to, *hook, *id))
+        while programs.iter().any(|(hook, id)| Hook::TC.contains(hook) && tcx::runs(name, *hook, *id))
             && Instant::now() < deadline
         {
             std::thread::sleep(Duration::from_millis(1));
@@ -204,42 +261,55 @@ impl Attacher {
         Ok(())
     }
 
-    fn keep(&mut self, ifindex: u32, hook: Hook, link: PinnedHook) {
-        self.pinned.insert((ifindex, hook), vec![link]);
+    fn pinned(&self, ifindex: u32, hook: Hook) -> Vec<PinnedHook> {
+        self.pinned.get(&(ifindex, hook)).cloned().unwrap_or_default()
     }
 
-    fn keep_new(&mut self, ifindex: u32, hook: Hook) {
-        let link =
-            PinnedHook { abi: ipv6_sg_common::abi::ABI_VERSION, ifindex, hook, path: self.pins.link(ifindex, hook) };
-        self.keep(ifindex, hook, link);
-    }
-}
-
-/// The tc hooks of an interface at which a program of ours runs, whichever version; `None` where that cannot be asked.
-pub(super) fn running(interface: &str) -> Option<Vec<Hook>> {
-    let mut hooks = Vec::new();
-    for hook in Hook::TC {
-        let (_, programs) = SchedClassifier::query_tcx(interface, hook.tc_side()).ok()?;
-        if programs.iter().any(|info| info.name_as_str() == Some(hook.program())) {
-            hooks.push(hook);
+    /// Removes all pins of a hook but this one. One that cannot be removed is tried again at the next occasion: what
+    /// guards the tap is there already.
+    fn keep_only(&mut self, own: PinnedHook) {
+        let pins = self.pinned.entry((own.ifindex, own.hook)).or_default();
+        if !pins.contains(&own) {
+            pins.push(own.clone());
+        }
+        for pin in self.pinned(own.ifindex, own.hook).into_iter().filter(|pin| *pin != own) {
+            if let Err(error) = self.unpin(&pin) {
+                self.warn_once(own.ifindex, error.to_string());
+            }
         }
     }
-    Some(hooks)
-}
 
-/// Whether the kernel runs this program at a tc hook of the interface.
-fn is_attached(to: &Attachment, hook: Hook, program: u32) -> bool {
-    SchedClassifier::query_tcx(&to.interface, hook.tc_side())
-        .is_ok_and(|(_, programs)| programs.iter().any(|info| info.id() == program))
-}
-
-fn pin(link: FdLink, path: &Path, refused: &impl Fn(&(dyn std::error::Error + 'static)) -> KernelError) -> Result<()> {
-    link.pin(path).map(drop).map_err(|error| refused(&error))
-}
-
-fn remove_pin(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(KernelError::file("remove", path)(error)),
-        _ => Ok(()),
+    fn unpin(&mut self, pin: &PinnedHook) -> Result<()> {
+        match fs::remove_file(&pin.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(KernelError::file("remove", &pin.path)(error));
+            }
+            _ => {}
+        }
+        if let Some(pins) = self.pinned.get_mut(&(pin.ifindex, pin.hook)) {
+            pins.retain(|kept| kept != pin);
+            if pins.is_empty() {
+                self.pinned.remove(&(pin.ifindex, pin.hook));
+            }
+        }
+        Ok(())
     }
+}
+
+/// Opens a pinned link; `None` when there is none. What cannot be opened at our own path is an error: it may be the link
+/// that guards the tap. At another's path it counts as none, for a link of our own guards as well.
+fn open(pin: &PinnedHook, own: &PinnedHook) -> Result<Option<FdLink>> {
+    match PinnedLink::from_pin(&pin.path) {
+        Ok(link) => Ok(Some(link.into())),
+        Err(error) if pin != own || caused_by(&error, libc::ENOENT) => Ok(None),
+        Err(error) => Err(KernelError::file("open", &pin.path)(io::Error::other(one_line(&error)))),
+    }
+}
+
+fn pin<L>(link: L, path: &Path, refused: &impl Fn(&(dyn std::error::Error + 'static)) -> KernelError) -> Result<()>
+where
+    FdLink: TryFrom<L, Error = LinkError>,
+{
+    let link = FdLink::try_from(link).map_err(|error| refused(&error))?;
+    link.pin(path).map(drop).map_err(|error| refused(&error))
 }

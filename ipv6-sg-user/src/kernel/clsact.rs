@@ -1,9 +1,10 @@
-//! tc programs as filters of the clsact qdisc: kernels before 6.6.
+//! tc programs as filters of the clsact qdisc: kernels before 6.6. Touches no filter but ours.
 
-use std::io;
+use std::mem::forget;
 
+use aya::programs::links::Link as _;
 use aya::programs::tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcHandle};
-use aya::programs::{ProgramError, SchedClassifier, tc};
+use aya::programs::{SchedClassifier, tc};
 
 use super::Result;
 use super::error::caused_by;
@@ -23,26 +24,44 @@ pub(super) fn attach(program: &mut SchedClassifier, to: &Attachment, hook: Hook)
         _ => {}
     }
     let options = NlOptions { priority: PRIORITY, handle: HANDLE, classid: None };
-    let created = program.attach_with_options(&to.interface, hook.tc_side(), TcAttachOptions::Netlink(options));
-    let id = match created {
+    let link = match program.attach_with_options(&to.interface, hook.tc_side(), TcAttachOptions::Netlink(options)) {
         Err(error) if caused_by(&error, libc::EEXIST) => {
-            let old = SchedClassifierLink::attached(&to.interface, hook.tc_side(), PRIORITY, HANDLE, None);
-            let old = old.map_err(|error| refused(&error))?;
-            program.attach_to_link(old)
+            let id = program.attach_to_link(ours(to, hook)?).map_err(|error| refused(&error))?;
+            program.take_link(id).map_err(|error| refused(&error))?
         }
-        result => result,
+        created => {
+            let id = created.map_err(|error| refused(&error))?;
+            let link = program.take_link(id).map_err(|error| refused(&error))?;
+            // Who has the name was asked in there, and it may be another interface by now. Dropping the link takes the
+            // filter off wherever it is: without a port there it would lose every packet.
+            to.still_there()?;
+            link
+        }
     };
-    let id = id.map_err(|error: ProgramError| refused(&error))?;
-    let link = program.take_link(id).map_err(|error| refused(&error))?;
     // Dropping it would take the filter off.
-    std::mem::forget(link);
+    forget(link);
     Ok(())
 }
 
-/// Takes the filter off, if it is there.
+/// Takes our filter off, if it is there.
 pub(super) fn detach(from: &Attachment, hook: Hook) -> Result<()> {
-    match tc::qdisc_detach_program(&from.interface, hook.tc_side(), hook.program()) {
-        Err(tc::TcError::IoError(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result.map_err(|error| from.refused(hook)(&error)),
+    match ours(from, hook)?.detach() {
+        // No such filter, or no such qdisc.
+        Err(error) if caused_by(&error, libc::ENOENT) || caused_by(&error, libc::EINVAL) => Ok(()),
+        // The interface went meanwhile, and the filter with it.
+        Err(error) if caused_by(&error, libc::ENODEV) => Ok(()),
+        result => result.map_err(|error| from.not_detached(hook)(&error)),
     }
+}
+
+/// Our filter on exactly this interface, whether it is there or not. Dropping it takes the filter off.
+fn ours(on: &Attachment, hook: Hook) -> Result<SchedClassifierLink> {
+    on.still_there()?;
+    // This asks for the interface's index by its name. It is the one meant when the name means the same before and after.
+    let link = SchedClassifierLink::attached(&on.interface, hook.tc_side(), PRIORITY, HANDLE, None);
+    if let Err(gone) = on.still_there() {
+        forget(link);
+        return Err(gone);
+    }
+    link.map_err(|error| on.not_detached(hook)(&error))
 }

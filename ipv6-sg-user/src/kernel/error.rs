@@ -91,6 +91,16 @@ pub enum KernelError {
         /// The system's answer.
         reason: String,
     },
+    /// A program could not be taken off.
+    #[error("cannot take {hook} off interface {interface}: {reason}")]
+    Detach {
+        /// Which hook.
+        hook: &'static str,
+        /// Which interface.
+        interface: String,
+        /// The system's answer.
+        reason: String,
+    },
     /// The interface vanished, or another one has its name now.
     #[error("interface {interface} (index {ifindex}) is gone")]
     InterfaceGone {

@@ -23,7 +23,7 @@ pub enum Hook {
 impl Hook {
     /// Those that enforce.
     pub const TC: [Self; 2] = [Self::FromVm, Self::ToVm];
-    const ALL: [Self; 4] = [Self::FromVm, Self::ToVm, Self::ShieldNative, Self::ShieldGeneric];
+    pub(super) const ALL: [Self; 4] = [Self::FromVm, Self::ToVm, Self::ShieldNative, Self::ShieldGeneric];
 
     /// The stable name: pins, messages.
     pub const fn name(self) -> &'static str {
@@ -108,5 +108,10 @@ impl Attachment {
     pub(super) fn refused(&self, hook: Hook) -> impl Fn(&(dyn std::error::Error + 'static)) -> KernelError {
         let (interface, hook) = (self.interface.clone(), hook.name());
         move |error| KernelError::Attach { hook, interface: interface.clone(), reason: one_line(error) }
+    }
+
+    pub(super) fn not_detached(&self, hook: Hook) -> impl Fn(&(dyn std::error::Error + 'static)) -> KernelError {
+        let (interface, hook) = (self.interface.clone(), hook.name());
+        move |error| KernelError::Detach { hook, interface: interface.clone(), reason: one_line(error) }
     }
 }

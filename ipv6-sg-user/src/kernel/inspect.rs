@@ -6,11 +6,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use aya::maps::{HashMap, LpmTrie, Map, MapData, PerCpuArray, PerCpuHashMap, RingBuf};
 use ipv6_sg_common::abi::{Count, Counters, DropEvent, maps};
 
-use super::attach;
 use super::error::pin_not_permitted;
 use super::hook::Hook;
 use super::pod::Raw;
 use super::ports::{self, PortEntry};
+use super::tcx::{self, Ahead};
 use super::{KernelError, Pins, Result};
 
 /// The pinned maps, open for reading.
@@ -70,7 +70,13 @@ impl Inspect {
     /// The tc hooks of an interface at which one of our programs runs; `None` where the kernel cannot be asked, which is
     /// before 6.6.
     pub fn attached(interface: &str) -> Option<Vec<Hook>> {
-        attach::running(interface)
+        tcx::running(interface)
+    }
+
+    /// Programs of others that an interface's packets meet before ours: what they accept is not judged. None where the
+    /// kernel cannot be asked.
+    pub fn ahead(&self, ifindex: u32, interface: &str) -> Vec<Ahead> {
+        tcx::ahead(&self.pins, ifindex, interface)
     }
 
     fn map<M: TryFrom<Map, Error = aya::maps::MapError>>(

@@ -24,6 +24,7 @@ mod ports;
 mod privileges;
 mod program;
 mod skb_layout;
+mod tcx;
 
 pub use error::KernelError;
 pub use fragments::Maker as FragmentMaker;
@@ -35,6 +36,7 @@ pub use pins::Pins;
 pub use ports::PortEntry;
 pub use privileges::check as check_privileges;
 pub use skb_layout::of_running_kernel as skb_layout;
+pub use tcx::Ahead;
 
 /// What the functions of this room return.
 pub type Result<T> = std::result::Result<T, KernelError>;

@@ -64,6 +64,11 @@ impl Pins {
         self.links().join(format!("{ifindex}-{}", hook.name()))
     }
 
+    /// This version's pin of a hook, whether it is there or not.
+    pub(super) fn hook(&self, ifindex: u32, hook: Hook) -> PinnedHook {
+        PinnedHook { abi: self.abi, ifindex, hook, path: self.link(ifindex, hook) }
+    }
+
     pub(super) fn create(&self) -> Result<()> {
         for directory in [self.maps(), self.links()] {
             fs::create_dir_all(&directory).map_err(KernelError::file("create", directory))?;
@@ -78,7 +83,7 @@ impl Pins {
             for name in entries(&Self::of_abi(&self.root, abi).links())? {
                 let Some((ifindex, hook)) = name.split_once('-') else { continue };
                 let (Ok(ifindex), Some(hook)) = (ifindex.parse(), Hook::from_name(hook)) else { continue };
-                found.push(PinnedHook { abi, ifindex, hook, path: Self::of_abi(&self.root, abi).link(ifindex, hook) });
+                found.push(Self::of_abi(&self.root, abi).hook(ifindex, hook));
             }
         }
         found.sort();

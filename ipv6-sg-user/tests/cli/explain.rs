@@ -48,7 +48,7 @@ ICMPv6 router advertisement fe80::47a:88ff:fe00:8b > ff02::1, 70 bytes
   pass  fragments
   drop  ND, MLD, ICMPv6, DHCPv6, link-local
 DROP ra_from_vm: Router advertisement from a VM.
-  policy: ICMPv6 from the VM / by type
+  policy: docs/policy.md#from-the-vm
 "
         )
     );
@@ -178,14 +178,14 @@ fn json_for_programs() {
                     "length": 70, "captured": 70, "direction": "from_vm",
                     "steps": steps.map(|step| json!({ "step": step, "verdict": verdict(step) })),
                     "verdict": "drop", "reason": "ra_from_vm", "text": "Router advertisement from a VM.",
-                    "policy_section": "ICMPv6 from the VM", "policy_row": "by type"
+                    "policy_section": "docs/policy.md#from-the-vm"
                 },
                 {
                     "frame": 2, "summary": "truncated Ethernet header",
                     "destination_mac": null, "source_mac": null, "length": 1, "captured": 1, "direction": "from_vm",
                     "steps": [{ "step": "quarantine", "verdict": "pass" }, { "step": "layer_2", "verdict": "drop" }],
                     "verdict": "drop", "reason": "frame_truncated", "text": "No whole Ethernet header.",
-                    "policy_section": "From the VM", "policy_row": "L2 source, L2 tags, L2 type"
+                    "policy_section": "docs/policy.md#layer-2"
                 }
             ]
         })

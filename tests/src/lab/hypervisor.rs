@@ -1,5 +1,7 @@
 //! A hypervisor: a namespace with a bridge, on which every VM has a port.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
 use ipv6_sg::kernel::{Hook, Inspect};
@@ -89,6 +91,19 @@ impl Hypervisor {
     #[track_caller]
     pub fn json(&self, words: &str) -> serde_json::Value {
         self.site.json(&self.netns, words)
+    }
+
+    /// Starts `monitor` and waits until it shows what is dropped from now on.
+    #[track_caller]
+    pub fn monitor(&self, words: &str) -> Process {
+        let monitor = Process::start(self.site.verb(&self.netns, &format!("monitor {words}")));
+        // It takes its lock when it has looked at the clock. Trying that lock could be what keeps it from it.
+        eventually("a monitor", || {
+            let inode = fs::metadata(self.site.path("run/monitor.lock")).ok()?.ino();
+            let locks = fs::read_to_string("/proc/locks").expect("the kernel tells its locks");
+            locks.lines().any(|line| line.contains(" FLOCK ") && line.contains(&format!(":{inode} "))).then_some(())
+        });
+        monitor
     }
 
     /// A port's counters; zero when it has none.

@@ -28,7 +28,6 @@ pub(super) struct Judged {
     reason: &'static str,
     text: &'static str,
     policy_section: &'static str,
-    policy_row: &'static str,
     #[serde(skip)]
     action: Action,
 }
@@ -47,7 +46,6 @@ impl Judged {
         let captured = Captured::new(Bytes::new(&input.bytes), input.length);
         let reason = judge(direction, port, &captured, tables);
         let macs = macs(&captured);
-        let (policy_section, policy_row) = policy::section(direction, reason);
         Self {
             frame,
             summary: Summary(&captured).to_string(),
@@ -60,8 +58,7 @@ impl Judged {
             verdict: verdict(reason.action()),
             reason: reason.name(),
             text: reason.text(),
-            policy_section,
-            policy_row,
+            policy_section: policy::section(direction, reason),
             action: reason.action(),
         }
     }
@@ -93,7 +90,7 @@ impl Judged {
         };
         let style = color.on_default().bold();
         writeln!(out, "{style}{word}{style:#} {}: {}", self.reason, self.text)?;
-        writeln!(out, "  policy: {} / {}", self.policy_section, self.policy_row)
+        writeln!(out, "  policy: {}", self.policy_section)
     }
 }
 

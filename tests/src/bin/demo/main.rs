@@ -14,7 +14,7 @@ use anstream::{eprintln, println};
 use anyhow::Result;
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_tests::forged;
-use ipv6_sg_tests::lab::{Process, binary};
+use ipv6_sg_tests::lab::binary;
 
 use attack::Attack;
 use attempt::attempt;
@@ -53,7 +53,7 @@ fn run() -> Result<bool> {
     honest::run(&stage, &mut report);
 
     let monitor = format!("monitor {TAP} --count 6");
-    let monitoring = Process::start(stage.hypervisor.site.verb(&stage.hypervisor.netns, &monitor));
+    let monitoring = stage.hypervisor.monitor(&format!("{TAP} --count 6"));
     for (((attack, frames), unguarded), title) in
         attacks.iter().zip(unguarded).zip(["2. VM 1 turns hostile", "3. The link turns hostile"])
     {
