@@ -43,7 +43,12 @@ pub(super) fn clean_up() -> Result<()> {
     let action = SigAction::new(SigHandler::Handler(tell), SaFlags::SA_RESTART, SigSet::empty());
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         // SAFETY: the handler does nothing but what handlers may do.
-        unsafe { sigaction(signal, &action) }.context("cannot handle signals")?;
+        let before = unsafe { sigaction(signal, &action) }.context("cannot handle signals")?;
+        if signal == Signal::SIGHUP && matches!(before.handler(), SigHandler::SigIgn) {
+            // nohup wants the run to outlive its terminal.
+            // SAFETY: there is no handler.
+            unsafe { sigaction(signal, &before) }.context("cannot ignore a signal")?;
+        }
     }
     *done = true;
     Ok(())
