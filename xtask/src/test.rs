@@ -32,6 +32,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "bpf", packages: &[], prefixes: &["corpus_host", "corpus_bpf", "exhaustive", "differential"] },
     Suite { name: "net", packages: &[], prefixes: &["corpus_net", "net_"] },
     Suite { name: "daemon", packages: &[], prefixes: &["daemon_", "cli_"] },
+    Suite { name: "guest", packages: &[], prefixes: &["guest_"] },
 ];
 
 #[derive(Debug, clap::Args)]

@@ -9,7 +9,7 @@ use ipv6_sg_common::abi::{ABI_VERSION, Counters};
 use ipv6_sg_common::mac::Mac;
 use serde_json::Value;
 
-use super::{Guest, Ip, Netns, Process, Site, Tap, eventually};
+use super::{Guest, Ip, Machine, Netns, Process, Site, Tap, eventually};
 
 /// A hypervisor and the installation on it.
 pub struct Hypervisor {
@@ -66,6 +66,17 @@ impl Hypervisor {
         self.netns.ip(&format!("link set {port} master br0 up"));
         self.wait_forwarding(port);
         tap
+    }
+
+    /// Switches a machine on whose tap is on the bridge, and waits until it takes orders.
+    #[track_caller]
+    pub fn machine(&self, port: &str, mac: Mac) -> Machine {
+        let socket = self.site.path(&format!("{port}.serial"));
+        let mut machine = Machine::start(&self.netns, port, mac, &socket);
+        eventually("the machine's tap", || self.netns.ifindex(port));
+        self.netns.ip(&format!("link set {port} master br0 up"));
+        machine.wait_ready();
+        machine
     }
 
     /// Frames are lost until the bridge has seen a carrier.

@@ -4,7 +4,8 @@
 //! - [`Process`]: a program that runs beside the test, and what it printed
 //! - [`Site`]: one installation's directories, pins, and verbs
 //! - [`Hypervisor`]: a namespace with a bridge, the installation, and its daemon
-//! - [`Guest`]: a VM behind a port of the bridge
+//! - [`Guest`]: a VM behind a port of the bridge, played by a namespace
+//! - [`Machine`]: a VM with a kernel of its own, behind a tap
 //! - [`Wire`]: frames as they are, sent and seen on an interface
 //! - [`packet_socket`], [`bind`]: what a wire is made of, for those in a hurry
 //! - [`VnetSocket`]: frames that lie in pages, or are left unfinished
@@ -20,6 +21,7 @@
 mod frames;
 mod guest;
 mod hypervisor;
+mod machine;
 mod netns;
 mod process;
 mod radvd;
@@ -39,6 +41,7 @@ use std::time::{Duration, Instant};
 pub use frames::no_room;
 pub use guest::{Guest, Ip};
 pub use hypervisor::Hypervisor;
+pub use machine::Machine;
 pub use netns::Netns;
 pub use process::{Outcome, Process, outcome, run};
 pub use radvd::radvd;

@@ -24,7 +24,11 @@ impl VnetSocket {
         netns.inside(|| Self::open_here(interface)).unwrap_or_else(|error| panic!("a socket on {interface}: {error}"))
     }
 
-    fn open_here(interface: &str) -> io::Result<Self> {
+    /// Opens it on an interface of this thread's namespace.
+    ///
+    /// # Errors
+    /// There is no such interface, or whoever asks is not root.
+    pub fn open_here(interface: &str) -> io::Result<Self> {
         let socket = packet_socket()?;
         switch_on(&socket, libc::PACKET_VNET_HDR)?;
         bind(&socket, interface, 0)?;
