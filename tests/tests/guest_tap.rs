@@ -194,10 +194,10 @@ fn a_checksum_left_to_the_host_changes_nothing() {
 #[test]
 fn a_second_guest_inherits_nothing() {
     let Pod { vm, daemon: _daemon, router, hypervisor, _radvd } = Pod::new("");
-    let wire = router.wire();
     let first = hypervisor.netns.ifindex(TAP);
     vm.off();
     eventually("the tap's end", || hypervisor.netns.ifindex(TAP).is_none().then_some(()));
+    let wire = router.wire();
 
     hypervisor.port(TAP, NEIGHBOUR_MAC, "");
     let mut second = hypervisor.machine(TAP, NEIGHBOUR_MAC);
