@@ -39,8 +39,8 @@ impl Pod {
         hypervisor.wait_guarded(TAP);
         let mut pod = Self { vm, daemon, _radvd: radvd, router, hypervisor };
         eventually("an address by SLAAC, and a default route", || {
-            let addresses = pod.vm.run("ip -6 addr show dev eth0");
-            let routes = pod.vm.run("ip -6 route");
+            let addresses = pod.vm.orders.run("ip -6 addr show dev eth0");
+            let routes = pod.vm.orders.run("ip -6 route");
             let formed =
                 addresses.lines().any(|line| line.contains(&format!("{VM}/64")) && !line.contains("tentative"));
             (formed && routes.contains(&format!("default via {ROUTER_LINK_LOCAL}"))).then_some(())
@@ -66,19 +66,19 @@ impl Pod {
     #[track_caller]
     fn transfer(&mut self, bytes: usize) {
         let listener = self.router.netns.inside(|| TcpListener::bind((ROUTER, 7000)).expect("a free port"));
-        self.vm.begin(&format!("upload [{ROUTER}]:7000 {bytes}"));
+        self.vm.orders.begin(&format!("upload [{ROUTER}]:7000 {bytes}"));
         let (mut stream, _) = listener.accept().expect("a connection");
         let mut got = Vec::new();
         stream.read_to_end(&mut got).expect("all of it");
-        assert_eq!(self.vm.answered(), Ok(String::new()));
+        assert_eq!(self.vm.orders.answered(), Ok(String::new()));
         assert!(got.len() == bytes && got.iter().all(|byte| *byte == 0x5a));
 
-        self.vm.begin("download 7001");
+        self.vm.orders.begin("download 7001");
         let mut stream =
             self.router.netns.inside(|| eventually("the guest's socket", || TcpStream::connect((VM, 7001)).ok()));
         stream.write_all(&got).expect("all of it");
         drop(stream);
-        assert_eq!(self.vm.answered(), Ok(format!("{bytes}\n")));
+        assert_eq!(self.vm.orders.answered(), Ok(format!("{bytes}\n")));
     }
 
     /// Has datagrams of this size come and go.
@@ -93,7 +93,7 @@ impl Pod {
                     socket.send_to(&data[..length], from).expect("sent back");
                 }
             });
-            self.vm.order(&format!("datagrams [{ROUTER}]:7002 {count} {size}"));
+            self.vm.orders.order(&format!("datagrams [{ROUTER}]:7002 {count} {size}"));
         });
     }
 }
@@ -102,7 +102,7 @@ impl Pod {
 #[track_caller]
 fn honest(pod: &mut Pod) {
     pod.router.netns.run(&format!("ping -6 -n -c 2 -i 0.2 -W 10 {VM}"));
-    pod.vm.run(&format!("ping -6 -c 2 {ROUTER}"));
+    pod.vm.orders.run(&format!("ping -6 -c 2 {ROUTER}"));
     pod.transfer(4 << 20);
     pod.datagrams(20, 1000);
     pod.datagrams(5, 9000);
@@ -120,7 +120,7 @@ fn honest(pod: &mut Pod) {
 #[test]
 fn a_guest_lives_and_its_offloads_work() {
     let mut pod = Pod::new("");
-    let addresses = pod.vm.run("ip -6 addr show dev eth0");
+    let addresses = pod.vm.orders.run("ip -6 addr show dev eth0");
     assert_eq!(addresses.matches("inet6").count(), 2, "{addresses}");
     assert!(addresses.contains(&format!("{VM}/64")) && addresses.contains(&format!("{VM_LINK_LOCAL}/64")));
     honest(&mut pod);
@@ -146,13 +146,13 @@ fn hostile(settings: &str) {
     for forged in &all {
         let before = pod.count(Direction::FromVm, forged.reason).packets;
         for frame in &forged.frames {
-            pod.vm.send(frame);
+            pod.vm.orders.send(frame);
         }
         eventually(forged.what, || (pod.count(Direction::FromVm, forged.reason).packets > before).then_some(()));
     }
     // An honest word to everybody comes after all of them.
     let hello = Ipv6::new(VM, ALL_NODES, icmpv6::echo_request()).frame(Direction::FromVm);
-    pod.vm.send(&hello);
+    pod.vm.orders.send(&hello);
     for wire in &seen {
         for frame in wire.until("the honest word", |frame| frame == hello.bytes) {
             let lied = all.iter().find(|forged| frame.ends_with(forged.content()));
@@ -184,9 +184,9 @@ fn a_checksum_left_to_the_host_changes_nothing() {
     let frame = Ipv6::new(VM, NEIGHBOUR, udp(40_000, 9, &[0; 16])).frame(Direction::FromVm);
     let before = pod.count(Direction::FromVm, Reason::ChecksumOffload).packets;
     // The source's last bytes.
-    pod.vm.order(&format!("unfinished eth0 22 14 {frame:?}"));
+    pod.vm.orders.order(&format!("unfinished eth0 22 14 {frame:?}"));
     eventually("a refusal", || (pod.count(Direction::FromVm, Reason::ChecksumOffload).packets > before).then_some(()));
-    pod.vm.order(&format!("unfinished eth0 54 6 {frame:?}"));
+    pod.vm.orders.order(&format!("unfinished eth0 54 6 {frame:?}"));
     wire.until("an honest datagram", |seen| seen.ends_with(&[0; 16]));
 }
 
@@ -210,13 +210,13 @@ fn a_second_guest_inherits_nothing() {
     for (frame, reason) in
         [(of_the_first.clone(), Reason::MacSpoofed), (of_the_first.from(NEIGHBOUR_MAC), Reason::SourcePrivacy)]
     {
-        second.send(&frame.build());
+        second.orders.send(&frame.build());
         eventually(reason.name(), || (counted(reason) == 1).then_some(()));
     }
     // From its first word on, it is its own address that it speaks from.
     let own = Ipv6::new(NEIGHBOUR, ALL_NODES, icmpv6::echo_request()).ethernet(Direction::FromVm);
     let own = own.from(NEIGHBOUR_MAC).build();
-    second.send(&own);
+    second.orders.send(&own);
     for frame in wire.until("an honest word", |frame| frame == own.bytes) {
         for of_the_first in [VM, VM_LINK_LOCAL] {
             assert_ne!(frame.get(22..38), Some(&of_the_first.octets()[..]), "{frame:02x?}");

@@ -75,7 +75,7 @@ impl Hypervisor {
         let mut machine = Machine::start(&self.netns, port, mac, &socket);
         eventually("the machine's tap", || self.netns.ifindex(port));
         self.netns.ip(&format!("link set {port} master br0 up"));
-        machine.wait_ready();
+        machine.orders.wait_ready();
         machine
     }
 

@@ -5,7 +5,8 @@
 //! - [`Site`]: one installation's directories, pins, and verbs
 //! - [`Hypervisor`]: a namespace with a bridge, the installation, and its daemon
 //! - [`Guest`]: a VM behind a port of the bridge, played by a namespace
-//! - [`Machine`]: a VM with a kernel of its own, behind a tap
+//! - [`Machine`]: a VM with a kernel of its own, behind a tap; [`Orders`]: what it is told
+//! - [`Libvirt`]: what starts machines on most hypervisors
 //! - [`Wire`]: frames as they are, sent and seen on an interface
 //! - [`packet_socket`], [`bind`]: what a wire is made of, for those in a hurry
 //! - [`VnetSocket`]: frames that lie in pages, or are left unfinished
@@ -21,8 +22,10 @@
 mod frames;
 mod guest;
 mod hypervisor;
+mod libvirt;
 mod machine;
 mod netns;
+mod orders;
 mod process;
 mod radvd;
 mod signals;
@@ -41,8 +44,10 @@ use std::time::{Duration, Instant};
 pub use frames::no_room;
 pub use guest::{Guest, Ip};
 pub use hypervisor::Hypervisor;
+pub use libvirt::{Domain, Libvirt};
 pub use machine::Machine;
 pub use netns::Netns;
+pub use orders::Orders;
 pub use process::{Outcome, Process, outcome, run};
 pub use radvd::radvd;
 pub use signals::wait_if_ending;
