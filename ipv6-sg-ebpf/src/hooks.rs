@@ -32,12 +32,12 @@ extern "C" fn ipv6_sg_shield(context: *mut xdp_md) -> u32 {
     let ifindex = frame.ifindex();
     // Without a port tc decides: it drops and counts.
     let Some(port) = maps::port(ifindex) else { return xdp_action::XDP_PASS };
-    let reason = judge(Direction::FromVm, port, &frame, &Stateless { ifindex });
+    let reason = judge(Direction::FromVm, port, &frame, &Stateless { port });
     match reason.action() {
         // Passed is only counted once, by tc.
         Action::Pass => xdp_action::XDP_PASS,
         Action::Drop => {
-            report::dropped(&frame, ifindex, Direction::FromVm, Hook::Xdp, reason);
+            report::dropped(&frame, port, Direction::FromVm, Hook::Xdp, reason);
             xdp_action::XDP_DROP
         }
     }
@@ -53,14 +53,14 @@ fn guard(context: *mut __sk_buff, direction: Direction) -> i32 {
         aya_log_ebpf::warn!(aya_ebpf::programs::TcContext::new(context), "no port for interface {}", ifindex);
         return TC_ACT_SHOT;
     };
-    let reason = judge(direction, port, &frame, &Remembering { ifindex });
+    let reason = judge(direction, port, &frame, &Remembering { port });
     match reason.action() {
         Action::Pass => {
-            report::passed(&frame, ifindex, direction, reason);
+            report::passed(&frame, port, direction, reason);
             TC_ACT_UNSPEC
         }
         Action::Drop => {
-            report::dropped(&frame, ifindex, direction, Hook::Tc, reason);
+            report::dropped(&frame, port, direction, Hook::Tc, reason);
             TC_ACT_SHOT
         }
     }

@@ -2,11 +2,11 @@
 
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::btf_maps::lpm_trie::Key;
-use aya_ebpf::btf_maps::{HashMap, HashOfMaps, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use aya_ebpf::btf_maps::{Array, ArrayOfMaps, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
 use aya_ebpf::macros::btf_map;
 use ipv6_sg_common::abi::{
-    Count, Counters, EVENT_BUFFER_BYTES, FRAGMENTS_PER_PORT, FirstFragment, FragmentKey, MAX_PORTS, MAX_ROUTERS,
-    MAX_SOURCES, Port, RouterKey,
+    Count, Counters, EVENT_BUFFER_BYTES, EventBudget, FRAGMENTS_PER_PORT, FirstFragment, FragmentKey, MAX_PORTS,
+    MAX_ROUTERS, MAX_SOURCES, PORT_SLOTS, Port, RouterKey,
 };
 use ipv6_sg_common::address::Address;
 
@@ -24,8 +24,11 @@ pub struct PortAddress {
     octets: [u8; 16],
 }
 
+#[btf_map(name = "ipv6_sg_taps")]
+static TAPS: HashMap<u32, u32, { MAX_PORTS as usize }, ON_DEMAND> = HashMap::new();
+
 #[btf_map(name = "ipv6_sg_ports")]
-static PORTS: HashMap<u32, Port, { MAX_PORTS as usize }, ON_DEMAND> = HashMap::new();
+static PORTS: Array<Port, { PORT_SLOTS as usize }> = Array::new();
 
 #[btf_map(name = "ipv6_sg_sources")]
 pub static SOURCES: LpmTrie<PortAddress, u32, { MAX_SOURCES as usize }> = LpmTrie::new();
@@ -34,10 +37,13 @@ pub static SOURCES: LpmTrie<PortAddress, u32, { MAX_SOURCES as usize }> = LpmTri
 pub static ROUTERS: HashMap<RouterKey, u32, { MAX_ROUTERS as usize }, ON_DEMAND> = HashMap::new();
 
 #[btf_map(name = "ipv6_sg_frags")]
-pub static FRAGMENTS: HashOfMaps<u32, Fragments, { MAX_PORTS as usize }, ON_DEMAND> = HashOfMaps::new();
+pub static FRAGMENTS: ArrayOfMaps<Fragments, { MAX_PORTS as usize }> = ArrayOfMaps::new();
 
 #[btf_map(name = "ipv6_sg_counts")]
-pub static COUNTERS: PerCpuHashMap<u32, Counters, { MAX_PORTS as usize }, ON_DEMAND> = PerCpuHashMap::new();
+pub static COUNTERS: ArrayOfMaps<PerCpuArray<Counters, 1>, { MAX_PORTS as usize }> = ArrayOfMaps::new();
+
+#[btf_map(name = "ipv6_sg_budgets")]
+pub static BUDGETS: Array<EventBudget, { MAX_PORTS as usize }> = Array::new();
 
 #[btf_map(name = "ipv6_sg_events")]
 /// Records are `DropEvent`s; a type here would give the map a value size, which libbpf refuses.
@@ -47,12 +53,17 @@ pub static EVENTS: RingBuf<(), { EVENT_BUFFER_BYTES as usize }> = RingBuf::new()
 pub static STRAYS: PerCpuArray<Count, 1> = PerCpuArray::new();
 
 /// The port behind an interface.
+///
+/// Two steps, so that a change of a port is one write: it is made in a slot that nobody reads, which is pointed to then.
 #[inline(always)]
 pub fn port(ifindex: u32) -> Option<&'static Port> {
-    // SAFETY: the memory stays an element of this map while this program runs, so the reference is never dangling. Not
-    // excluded from kernel 6.1 on: a replaced element is used again at once, and then a reader on another CPU sees
-    // another port for the rest of its packet. Open, see docs/policy.md.
-    unsafe { PORTS.get(ifindex) }
+    // SAFETY: the number is copied at once. The kernel may give the element to another interface in between, from 6.1 on
+    // at once; the comparison below notices.
+    let slot = *unsafe { TAPS.get(ifindex) }?;
+    // Elements of an array stay where they are, and user space writes a slot only while nothing points to it, and no
+    // sooner than one RCU grace period after something did: not while this program runs.
+    let port = PORTS.get(slot)?;
+    if port.ifindex == ifindex { Some(port) } else { None }
 }
 
 /// Whether the source map has a prefix of this port that covers `address`.

@@ -1,11 +1,11 @@
 //! Counting, and telling user space of drops.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use ipv6_sg_common::abi::{Count, Counters, Direction, DropEvent, Hook};
+use ipv6_sg_common::abi::{Count, Counters, Direction, DropEvent, Hook, Port};
 use ipv6_sg_common::packet::Frame;
 use ipv6_sg_common::verdict::Reason;
 
-use crate::maps::{COUNTERS, EVENTS, STRAYS};
+use crate::maps::{BUDGETS, COUNTERS, EVENTS, STRAYS};
 
 /// A frame whose beginning can be copied into an event.
 pub trait Capture: Frame {
@@ -15,24 +15,25 @@ pub trait Capture: Frame {
 
 /// Counts a packet that passed.
 #[inline(always)]
-pub fn passed<F: Frame>(frame: &F, ifindex: u32, direction: Direction, reason: Reason) {
-    if let Some(counters) = counters(ifindex) {
+pub fn passed<F: Frame>(frame: &F, port: &Port, direction: Direction, reason: Reason) {
+    if let Some(counters) = counters(port) {
         count(counters, direction, reason, frame.length());
     }
 }
 
 /// Counts a packet that was dropped, and reports it while the port's budget lasts.
 #[inline(always)]
-pub fn dropped<F: Capture>(frame: &F, ifindex: u32, direction: Direction, hook: Hook, reason: Reason) {
-    let Some(counters) = counters(ifindex) else { return };
+pub fn dropped<F: Capture>(frame: &F, port: &Port, direction: Direction, hook: Hook, reason: Reason) {
+    let Some(counters) = counters(port) else { return };
     count(counters, direction, reason, frame.length());
     // SAFETY: a helper without preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
-    if !counters.events.take(now) {
+    if !in_budget(port.memory, now) {
+        counters.suppressed += 1;
         return;
     }
     let Some(mut record) = EVENTS.reserve_untyped::<DropEvent>(0) else {
-        counters.events.suppressed += 1;
+        counters.suppressed += 1;
         return;
     };
     let event = record.as_mut_ptr();
@@ -45,7 +46,7 @@ pub fn dropped<F: Capture>(frame: &F, ifindex: u32, direction: Direction, hook: 
     // SAFETY: all of the record is initialised, and zero is a value of every field.
     let event = unsafe { &mut *event };
     event.at_ns = now;
-    event.ifindex = ifindex;
+    event.ifindex = port.ifindex;
     event.frame_length = frame.length() as u32;
     event.reason = reason as u8;
     event.direction = direction as u8;
@@ -64,11 +65,25 @@ pub fn stray(bytes: usize) {
     }
 }
 
+/// `None` when the kernel had no room for the port's memory: its packets are judged all the same.
 #[inline(always)]
-fn counters(ifindex: u32) -> Option<&'static mut Counters> {
-    // SAFETY: a per-CPU value: no other program writes it while this one runs. User space writes it only when a port is
-    // made or removed.
-    COUNTERS.get_ptr_mut(ifindex).map(|counters| unsafe { &mut *counters })
+fn counters(port: &Port) -> Option<&'static mut Counters> {
+    // SAFETY: a per-CPU value: no other program writes it while this one runs. User space writes it only when no packet
+    // can be on its way to it any more.
+    COUNTERS.get(port.memory)?.get_ptr_mut(0).map(|counters| unsafe { &mut *counters })
+}
+
+/// Takes one event from the port's budget. While there is none nothing is written: a flood leaves the cache line alone,
+/// which all CPUs share. A function of its own, or the registers it takes make the verifier follow the headers more often.
+#[inline(never)]
+fn in_budget(memory: u32, now: u64) -> bool {
+    let Some(budget) = BUDGETS.get_ptr_mut(memory) else { return false };
+    // SAFETY: an element of an array, for as long as this program runs. Other CPUs write it too, each time as one word.
+    let before = unsafe { budget.read_volatile() };
+    let Some(after) = before.take(now) else { return false };
+    // SAFETY: as above.
+    unsafe { budget.write_volatile(after) };
+    true
 }
 
 #[inline(always)]

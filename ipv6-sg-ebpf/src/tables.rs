@@ -1,7 +1,7 @@
 //! What the verdict looks up, answered from the maps.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use ipv6_sg_common::abi::{FRAGMENT_LIFETIME_NS, FirstFragment, FragmentKey, RouterKey};
+use ipv6_sg_common::abi::{FRAGMENT_LIFETIME_NS, FirstFragment, FragmentKey, Port, RouterKey};
 use ipv6_sg_common::address::Address;
 use ipv6_sg_common::verdict::Tables;
 
@@ -9,32 +9,31 @@ use crate::maps::{self, FRAGMENTS, ROUTERS};
 
 /// tc: every table.
 pub struct Remembering {
-    /// The port's interface.
-    pub ifindex: u32,
+    /// The port.
+    pub port: &'static Port,
 }
 
 /// XDP: what needs no memory of other packets. Fragments are left to tc.
 pub struct Stateless {
-    /// The port's interface.
-    pub ifindex: u32,
+    /// The port.
+    pub port: &'static Port,
 }
 
 impl Tables for Remembering {
     #[inline(always)]
     fn source(&self, address: &Address) -> bool {
-        maps::source(self.ifindex, address)
+        maps::source(self.port.ifindex, address)
     }
 
     #[inline(always)]
     fn router(&self, address: &Address) -> bool {
         // SAFETY: only whether there is an entry is asked; the reference is not kept.
-        unsafe { ROUTERS.get(RouterKey::new(self.ifindex, *address)) }.is_some()
+        unsafe { ROUTERS.get(RouterKey::new(self.port.ifindex, *address)) }.is_some()
     }
 
     #[inline(always)]
     fn remember_fragment(&self, key: &FragmentKey, end: u32) {
-        // SAFETY: the inner map lives as long as this program's RCU read section.
-        let Some(fragments) = (unsafe { FRAGMENTS.get(&self.ifindex) }) else { return };
+        let Some(fragments) = FRAGMENTS.get(self.port.memory) else { return };
         // A first fragment seen again may not make the protected part shorter (RFC 5722).
         let end = match live(fragments, key) {
             Some(before) if before > end => before,
@@ -48,8 +47,7 @@ impl Tables for Remembering {
 
     #[inline(always)]
     fn first_fragment(&self, key: &FragmentKey) -> Option<u32> {
-        // SAFETY: the inner map lives as long as this program's RCU read section.
-        live(unsafe { FRAGMENTS.get(&self.ifindex) }?, key)
+        live(FRAGMENTS.get(self.port.memory)?, key)
     }
 }
 
@@ -66,7 +64,7 @@ fn live(fragments: &maps::Fragments, key: &FragmentKey) -> Option<u32> {
 impl Tables for Stateless {
     #[inline(always)]
     fn source(&self, address: &Address) -> bool {
-        maps::source(self.ifindex, address)
+        maps::source(self.port.ifindex, address)
     }
 
     #[inline(always)]

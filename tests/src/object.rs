@@ -7,13 +7,14 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
-use aya::maps::{HashMap, HashOfMaps, MapData, PerCpuHashMap, PerCpuValues, RingBuf};
+use aya::maps::{Array, ArrayOfMaps, HashMap, Map, MapData, PerCpuArray, PerCpuValues, RingBuf};
 use aya::programs::{Program, ProgramError, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp, XdpMode, tc};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader, Pod};
-use ipv6_sg::kernel::{FragmentMaker, OBJECT};
+use ipv6_sg::kernel::{InnerMaker, OBJECT};
 use ipv6_sg_common::abi::{
-    Counters, Direction, DropEvent, FirstFragment, FragmentKey, Hook, Port, RouterKey, SourceKey, maps, programs,
+    Counters, Direction, DropEvent, EventBudget, FirstFragment, FragmentKey, Hook, Port, RouterKey, SourceKey, maps,
+    programs,
 };
 use ipv6_sg_common::packet::ETHERNET_HEADER;
 use ipv6_sg_common::verdict::Action;
@@ -32,6 +33,9 @@ struct Raw<T>(T);
 
 // SAFETY: `repr(transparent)`, and `bytemuck::Pod` is a superset of what aya asks.
 unsafe impl<T: bytemuck::Pod> Pod for Raw<T> {}
+
+/// Where the port's memory is. Not 0, which an index that is never set would be.
+const MEMORY: u32 = 3;
 
 /// The data of a key in the source map: what follows the prefix length in [`SourceKey`].
 type SourceData = [u8; 20];
@@ -56,8 +60,10 @@ pub fn runnable(hook: Hook, frame: &Frame) -> bool {
 pub struct Object {
     ifindex: u32,
     ebpf: Ebpf,
+    /// The slot that the interface points to.
+    slot: u32,
     fragments: Fragments,
-    counters: PerCpuHashMap<MapData, u32, Raw<Counters>>,
+    counters: PerCpuArray<MapData, Raw<Counters>>,
     events: RingBuf<MapData>,
     sources: Vec<Key<SourceData>>,
     routers: Vec<RouterKey>,
@@ -104,14 +110,19 @@ impl Object {
         shield.load().expect("the shield loads");
 
         let btf = ebpf.program(programs::FROM_VM).expect("loaded above").info().expect("the kernel knows it").btf_id();
-        let inner = FragmentMaker::new(btf).and_then(|maker| maker.map()).expect("an inner map");
-        let fragments = Fragments::try_from(inner).expect("of the ABI's types");
-        let outer = ebpf.take_map(maps::FRAGMENTS).expect(maps::FRAGMENTS);
-        let mut outer: HashOfMaps<_, u32, Fragments> = outer.try_into().expect(maps::FRAGMENTS);
-        outer.insert(ifindex, &fragments, 0).expect("an inner map that the outer one accepts");
-        let counters = ebpf.take_map(maps::COUNTERS).expect(maps::COUNTERS).try_into().expect(maps::COUNTERS);
+        let fragments = inner(&mut ebpf, maps::FRAGMENTS, btf);
+        let counters = inner(&mut ebpf, maps::COUNTERS, btf);
         let events = ebpf.take_map(maps::EVENTS).expect(maps::EVENTS).try_into().expect(maps::EVENTS);
-        let mut object = Self { ifindex, ebpf, fragments, counters, events, sources: Vec::new(), routers: Vec::new() };
+        let mut object = Self {
+            ifindex,
+            ebpf,
+            slot: 2 * MEMORY,
+            fragments: Map::LruHashMap(fragments).try_into().expect("of the ABI's types"),
+            counters: Map::PerCpuArray(counters).try_into().expect("of the ABI's types"),
+            events,
+            sources: Vec::new(),
+            routers: Vec::new(),
+        };
         object.set(setup);
         object
     }
@@ -141,9 +152,14 @@ impl Object {
             routers.insert(Raw(key), 1, 0).expect("room for a router");
             self.routers.push(key);
         }
-        let mut ports: HashMap<_, u32, Raw<Port>> =
+        // Into the slot beside the one that is pointed to: frames may be on their way.
+        self.slot ^= 1;
+        let mut ports: Array<_, Raw<Port>> =
             self.ebpf.map_mut(maps::PORTS).expect(maps::PORTS).try_into().expect(maps::PORTS);
-        ports.insert(self.ifindex, Raw(setup.port), 0).expect("room for a port");
+        ports.set(self.slot, Raw(setup.port.placed(self.ifindex, MEMORY)), 0).expect("a slot");
+        let mut taps: HashMap<_, u32, u32> =
+            self.ebpf.map_mut(maps::TAPS).expect(maps::TAPS).try_into().expect(maps::TAPS);
+        taps.insert(self.ifindex, self.slot, 0).expect("room for a tap");
         self.reset();
     }
 
@@ -156,18 +172,21 @@ impl Object {
         }
     }
 
-    /// Forgets counts and events.
+    /// Forgets counts and events; the budget of events is full again.
     pub fn forget_counts(&mut self) {
         let cpus = nr_cpus().expect("the kernel says how many CPUs there are");
         let zero = PerCpuValues::try_from(vec![Raw(Counters::default()); cpus]).expect("one for each CPU");
-        self.counters.insert(self.ifindex, zero, 0).expect("room for counters");
+        self.counters.set(0, zero, 0).expect("the one element");
+        let mut budgets: Array<_, Raw<EventBudget>> =
+            self.ebpf.map_mut(maps::BUDGETS).expect(maps::BUDGETS).try_into().expect(maps::BUDGETS);
+        budgets.set(MEMORY, Raw(EventBudget::default()), 0).expect("the port's element");
         while self.events.next().is_some() {}
     }
 
     /// What was counted since [`Self::reset`], of all CPUs.
     pub fn counters(&self) -> Counters {
         let mut sum = Counters::default();
-        for cpu in self.counters.get(&self.ifindex, 0).expect("counters of the port").iter() {
+        for cpu in self.counters.get(&0, 0).expect("counters of the port").iter() {
             sum.add(&cpu.0);
         }
         sum
@@ -228,6 +247,14 @@ impl Object {
             other => panic!("the shield answers {other}"),
         }
     }
+}
+
+/// Puts an inner map at [`MEMORY`] of a map of maps.
+fn inner(ebpf: &mut Ebpf, outer: &'static str, btf: Option<u32>) -> MapData {
+    let inner = InnerMaker::new(outer, btf).and_then(|maker| maker.make("test")).expect("an inner map");
+    let mut outer: ArrayOfMaps<_> = ebpf.map_mut(outer).expect(outer).try_into().expect(outer);
+    outer.set(MEMORY, &inner, 0).expect("an inner map that the outer one accepts");
+    inner
 }
 
 fn run<P>(program: &P, frame: &Frame) -> Result<u32, TooShort>

@@ -156,16 +156,33 @@ fn drops_as_they_happen() {
 #[test]
 fn maps_that_people_read() {
     let (hypervisor, _vm, _listener, _daemon) = hypervisor("");
-    let dump = |name: &str| {
+    let bpftool = |words: &str| run(Command::new("bpftool").args(["-j", "map"]).args(words.split_whitespace()));
+    let dump = |name: &str| -> Vec<Value> {
         let path = hypervisor.site.pins.join(format!("v{ABI_VERSION}/maps/{name}"));
-        run(Command::new("bpftool").args(["map", "dump", "pinned"]).arg(path))
+        serde_json::from_str(&bpftool(&format!("dump pinned {}", path.display()))).expect("JSON")
     };
+    let ifindex = hypervisor.netns.ifindex("vm1").expect("an interface");
+    let value = |entry: &Value| entry["formatted"]["value"].clone();
     let ports = dump(maps::PORTS);
-    for part in ["\"mac\"", "\"flags\"", "\"link_local\"", "\"slaac\""] {
-        assert!(ports.contains(part), "no {part} in {ports}");
+    let port = ports.iter().map(value).find(|port| port["ifindex"] == json!(ifindex)).expect("the port");
+    for part in ["mac", "flags", "link_local", "slaac"] {
+        assert!(!port[part].is_null(), "no {part} in {port}");
     }
-    let counters = dump(maps::COUNTERS);
-    assert!(counters.contains("\"from_vm\"") && counters.contains("\"source_privacy\""), "{counters}");
+    // From the port to its memories, which are named after it.
+    let memory = usize::try_from(port["memory"].as_u64().expect("a number")).expect("small");
+    for (map, name, part) in [
+        (maps::COUNTERS, format!("ipv6_sg_c_{memory}"), "\"source_privacy\""),
+        (maps::FRAGMENTS, format!("ipv6_sg_f_{memory}"), "["),
+    ] {
+        let id = dump(map)[memory]["value"].as_array().expect("octets").iter().rev().fold(0_u32, |id, octet| {
+            let octet = octet.as_str().and_then(|octet| u32::from_str_radix(octet.trim_start_matches("0x"), 16).ok());
+            id << 8 | octet.expect("an octet")
+        });
+        let shown = bpftool(&format!("show id {id}"));
+        assert!(shown.contains(&format!("\"name\":\"{name}\"")), "{shown}");
+        let inner = bpftool(&format!("dump id {id}"));
+        assert!(inner.contains(part), "{inner}");
+    }
     let listed = run(Command::new("bpftool").args(["-j", "map", "show"]));
     for name in maps::ALL {
         assert!(listed.contains(&format!("\"name\":\"{name}\"")), "no {name}");

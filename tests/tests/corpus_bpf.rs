@@ -1,13 +1,17 @@
 //! The corpus against the kernel program: verdict, reason, counters and events of every frame.
 #![expect(clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
-use ipv6_sg_common::abi::{CAPTURE, Counters, Direction, DropEvent, Hook};
+use std::time::Instant;
+
+use ipv6_sg_common::abi::{CAPTURE, Counters, Direction, DropEvent, EventBudget, Hook};
 use ipv6_sg_common::packet::ETHERNET_HEADER;
 use ipv6_sg_common::verdict::{Action, Reason};
 use ipv6_sg_tests::corpus;
-use ipv6_sg_tests::frame::Frame;
+use ipv6_sg_tests::frame::{Frame, Ipv6, OnWire as _, udp};
 use ipv6_sg_tests::object::{LOOPBACK, Object, TooShort, runnable};
-use ipv6_sg_tests::world::Ports;
+use ipv6_sg_tests::world::{Ports, STRANGER, VM};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 
 /// Counters with this one frame added.
 fn counted(mut before: Counters, direction: Direction, reason: Reason, frame: &Frame) -> Counters {
@@ -117,4 +121,31 @@ fn runts_never_reach_the_program() {
         assert_eq!(object.xdp(&runt), Err(TooShort), "{length} bytes");
     }
     assert_eq!(object.counters(), Counters::default());
+}
+
+/// One burst for a port, however many CPUs and directions its drops come from.
+#[test]
+fn events_are_limited_by_port() {
+    const DROPS: u64 = 400;
+    let mut object = Object::load(&Ports::Quarantined.setup());
+    let frame = Ipv6::new(VM, STRANGER, udp(4000, 53, b"..")).frame(Direction::FromVm);
+    let allowed = sched_getaffinity(Pid::from_raw(0)).expect("our own affinity");
+    let start = Instant::now();
+    let (mut drops, mut events) = (0, 0);
+    for cpu in (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).expect("in range")).take(2) {
+        let mut only = CpuSet::new();
+        only.set(cpu).expect("in range");
+        sched_setaffinity(Pid::from_raw(0), &only).expect("an allowed CPU");
+        for direction in Direction::ALL {
+            for _ in 0..DROPS {
+                assert_eq!(object.tc(direction, &frame), Ok(Action::Drop));
+                drops += 1;
+                events += u64::from(object.event().is_some());
+            }
+        }
+    }
+    sched_setaffinity(Pid::from_raw(0), &allowed).expect("as it was");
+    let trickle = u64::try_from(start.elapsed().as_nanos()).expect("a short test") / EventBudget::INTERVAL_NS + 1;
+    assert!((EventBudget::BURST..=EventBudget::BURST + trickle).contains(&events), "{events} events, {trickle} later");
+    assert_eq!(object.counters().suppressed, drops - events);
 }

@@ -168,11 +168,10 @@ impl Live {
     /// Waits for the frame to be counted, and where it passes, for the frame itself.
     fn expect(&mut self, name: &str, direction: Direction, frame: &Frame, reason: Reason, wanted: &Counters) {
         let nothing = Counters::default();
-        let mut counted = eventually(&format!("{name} is counted"), || {
-            let counters = Counters { events: nothing.events, ..self.object.counters() };
+        let counted = eventually(&format!("{name} is counted"), || {
+            let counters = self.object.counters();
             (counters != nothing).then_some(counters)
         });
-        counted.events = wanted.events;
         let died: Vec<_> =
             Reason::ALL.into_iter().filter(|reason| counted.direction(direction).of(*reason).packets != 0).collect();
         assert_eq!(&counted, wanted, "{name}: {died:?}, not {reason}: {frame:?}");

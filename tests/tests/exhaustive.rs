@@ -169,7 +169,7 @@ fn kernel() {
         count.packets += times;
         count.bytes += times * frame.bytes.len() as u64;
         let seen = object.counters();
-        counters.events = seen.events;
+        counters.suppressed = seen.suppressed;
         assert_eq!(seen, counters, "{}: {frame:?}", name());
         while object.event().is_some() {}
     });

@@ -14,43 +14,6 @@ pub struct Count {
     pub bytes: u64,
 }
 
-/// How many drop events this CPU may still emit for the port: a token bucket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
-#[repr(C)]
-pub struct EventBudget {
-    /// When tokens were last added, nanoseconds of the monotonic clock.
-    pub refilled_ns: u64,
-    /// Events that may be emitted now.
-    pub tokens: u64,
-    /// Drops that were counted but not reported as an event.
-    pub suppressed: u64,
-}
-
-impl EventBudget {
-    /// The most events in one burst.
-    pub const BURST: u64 = 128;
-    /// One more event is allowed every so many nanoseconds: 50 a second.
-    pub const INTERVAL_NS: u64 = 20_000_000;
-
-    /// Takes one token at the time `now_ns`; `false`, and one more suppressed, when there is none.
-    #[inline(always)]
-    pub fn take(&mut self, now_ns: u64) -> bool {
-        let elapsed = now_ns.saturating_sub(self.refilled_ns);
-        if elapsed >= Self::INTERVAL_NS {
-            let tokens = self.tokens.saturating_add(elapsed / Self::INTERVAL_NS);
-            self.tokens = if tokens > Self::BURST { Self::BURST } else { tokens };
-            self.refilled_ns = now_ns;
-        }
-        if self.tokens == 0 {
-            self.suppressed = self.suppressed.wrapping_add(1);
-            return false;
-        }
-        self.tokens -= 1;
-        true
-    }
-}
-
 /// Everything counted for one port on one CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -59,12 +22,12 @@ pub struct Counters {
     pub from_vm: PerReason<Count>,
     /// Packets to the VM.
     pub to_vm: PerReason<Count>,
-    /// The limit on drop events.
-    pub events: EventBudget,
+    /// Drops that were counted, but not reported as an event.
+    pub suppressed: u64,
 }
 
 const _: () = assert!(size_of::<PerReason<Count>>() == Reason::COUNT * size_of::<Count>());
-const _: () = assert!(size_of::<Counters>() == 2 * size_of::<PerReason<Count>>() + size_of::<EventBudget>());
+const _: () = assert!(size_of::<Counters>() == 2 * size_of::<PerReason<Count>>() + size_of::<u64>());
 
 // SAFETY: `repr(C)`, `Copy`, `'static`, every field is made of `u64` only (the asserts above show there is no padding), and every
 // bit pattern of a `u64` is valid.
@@ -102,27 +65,13 @@ impl Counters {
                 sum.bytes = sum.bytes.wrapping_add(more.bytes);
             }
         }
-        self.events.suppressed = self.events.suppressed.wrapping_add(other.events.suppressed);
+        self.suppressed = self.suppressed.wrapping_add(other.suppressed);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_burst_then_a_trickle() {
-        let mut budget = EventBudget::default();
-        let start = 3_600_000_000_000;
-        let burst = (0..1000).filter(|_| budget.take(start)).count();
-        assert_eq!(burst as u64, EventBudget::BURST);
-        assert_eq!(budget.suppressed, 1000 - EventBudget::BURST);
-        assert!(!budget.take(start + EventBudget::INTERVAL_NS - 1));
-        assert!(budget.take(start + EventBudget::INTERVAL_NS));
-        assert!(!budget.take(start + EventBudget::INTERVAL_NS));
-        // A clock that seems to go back (another CPU's) neither adds nor removes tokens.
-        assert!(!budget.take(0));
-    }
 
     #[test]
     fn fields_lie_in_the_order_of_the_reasons() {

@@ -4,23 +4,28 @@
 //! field, a map's name or type, or the order of the reasons raises [`ABI_VERSION`]: the daemon then builds new maps
 //! beside the old ones and switches each port over.
 
+mod budget;
 mod counters;
 mod event;
 mod fragment;
 mod port;
 mod source;
 
-pub use counters::{Count, Counters, EventBudget};
+pub use budget::EventBudget;
+pub use counters::{Count, Counters};
 pub use event::{CAPTURE, DropEvent, Hook};
 pub use fragment::{FirstFragment, FragmentKey};
 pub use port::{Port, PortFlags, SLAAC_SLOTS};
 pub use source::{RouterKey, SourceKey};
 
 /// The version of everything in this module; part of the pin path.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// How many ports one host can guard.
 pub const MAX_PORTS: u32 = 8192;
+
+/// How many slots the port map has: two for each port, so that a change is written beside what is being read.
+pub const PORT_SLOTS: u32 = 2 * MAX_PORTS;
 
 /// How many prefixes and extra addresses all ports of a host can have together.
 pub const MAX_SOURCES: u32 = 262_144;
@@ -40,22 +45,26 @@ pub const EVENT_BUFFER_BYTES: u32 = 1 << 20;
 
 /// The names of the maps in the object, in `bpftool map` and in the pin directory (at most 15 bytes).
 pub mod maps {
-    /// ifindex → [`Port`](super::Port)
+    /// ifindex → slot in [`PORTS`]
+    pub const TAPS: &str = "ipv6_sg_taps";
+    /// slot → [`Port`](super::Port)
     pub const PORTS: &str = "ipv6_sg_ports";
     /// [`SourceKey`](super::SourceKey), longest prefix → 1
     pub const SOURCES: &str = "ipv6_sg_sources";
     /// [`RouterKey`](super::RouterKey) → 1
     pub const ROUTERS: &str = "ipv6_sg_routers";
-    /// ifindex → the port's own map of [`FragmentKey`](super::FragmentKey) → [`FirstFragment`](super::FirstFragment)
+    /// memory → a map of [`FragmentKey`](super::FragmentKey) → [`FirstFragment`](super::FirstFragment)
     pub const FRAGMENTS: &str = "ipv6_sg_frags";
-    /// ifindex → [`Counters`](super::Counters), per CPU
+    /// memory → a map of one [`Counters`](super::Counters), per CPU
     pub const COUNTERS: &str = "ipv6_sg_counts";
+    /// memory → [`EventBudget`](super::EventBudget)
+    pub const BUDGETS: &str = "ipv6_sg_budgets";
     /// ring buffer of [`DropEvent`](super::DropEvent)
     pub const EVENTS: &str = "ipv6_sg_events";
-    /// packets on an interface whose port is not in [`PORTS`], per CPU, one entry
+    /// packets on an interface that has no port, per CPU, one entry
     pub const STRAYS: &str = "ipv6_sg_strays";
     /// All of them.
-    pub const ALL: [&str; 7] = [PORTS, SOURCES, ROUTERS, FRAGMENTS, COUNTERS, EVENTS, STRAYS];
+    pub const ALL: [&str; 9] = [TAPS, PORTS, SOURCES, ROUTERS, FRAGMENTS, COUNTERS, BUDGETS, EVENTS, STRAYS];
 }
 
 /// The names of the programs in the object and in `bpftool prog` (at most 15 bytes).

@@ -47,8 +47,8 @@ impl PortFlags {
     }
 }
 
-/// A port. Its source set is [`Self::link_local`], [`Self::slaac`] and, with [`PortFlags::HAS_SOURCES`], the port's
-/// entries in the source map.
+/// A port, as it lies in its slot: never changed while a packet may read it. Its source set is [`Self::link_local`],
+/// [`Self::slaac`] and, with [`PortFlags::HAS_SOURCES`], the port's entries in the source map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[repr(C, align(8))]
@@ -57,6 +57,10 @@ pub struct Port {
     pub mac: Mac,
     /// What is special about it.
     pub flags: PortFlags,
+    /// Its interface; 0 in a slot that no port is in, and in a port that is in no slot yet.
+    pub ifindex: u32,
+    /// Where its memory is: its index in the maps of counters, fragments and budgets.
+    pub memory: u32,
     /// `fe80::/64` with the MAC's EUI-64.
     pub link_local: Address,
     /// One address for each announced /64. Unused slots repeat the link-local address, so that a comparison with any
@@ -64,13 +68,19 @@ pub struct Port {
     pub slaac: [Address; SLAAC_SLOTS],
 }
 
-const _: () = assert!(size_of::<Port>() == 8 + 16 * (1 + SLAAC_SLOTS) && align_of::<Port>() == 8);
+const _: () = assert!(size_of::<Port>() == 16 + 16 * (1 + SLAAC_SLOTS) && align_of::<Port>() == 8);
 
 impl Port {
     /// A port with the addresses that follow from its MAC alone.
     pub const fn new(mac: Mac, flags: PortFlags) -> Self {
         let link_local = eui64::link_local(mac);
-        Self { mac, flags, link_local, slaac: [link_local; SLAAC_SLOTS] }
+        Self { mac, flags, ifindex: 0, memory: 0, link_local, slaac: [link_local; SLAAC_SLOTS] }
+    }
+
+    /// The same port, of this interface and with this memory.
+    #[must_use]
+    pub const fn placed(self, ifindex: u32, memory: u32) -> Self {
+        Self { ifindex, memory, ..self }
     }
 
     /// [`Mac::number`] of the port's MAC, in one load.

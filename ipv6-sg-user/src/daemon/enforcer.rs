@@ -62,10 +62,10 @@ pub struct Enforcer {
     desired: Desired,
     xdp: XdpMode,
     suspended: BTreeSet<u32>,
-    /// Guarded interfaces that have no memory of fragments yet.
-    forgetful: VecDeque<u32>,
     /// Interfaces that are gone and still in the maps.
     leaving: VecDeque<u32>,
+    /// Whether the guard has things to do that nobody waits for.
+    untidy: bool,
     /// Whether what other versions of this program left has been removed.
     settled: bool,
     status: Status,
@@ -79,8 +79,8 @@ impl Enforcer {
             desired,
             xdp,
             suspended: BTreeSet::new(),
-            forgetful: VecDeque::new(),
             leaving: VecDeque::new(),
+            untidy: true,
             settled: false,
             status: Status::default(),
         };
@@ -98,7 +98,7 @@ impl Enforcer {
         let mut looked = Instant::now();
         let mut held = None;
         loop {
-            let patience = match self.forgetful.is_empty() && self.leaving.is_empty() {
+            let patience = match self.leaving.is_empty() && !self.untidy {
                 true => LOOK_AGAIN.saturating_sub(looked.elapsed()),
                 false => Duration::ZERO,
             };
@@ -161,9 +161,6 @@ impl Enforcer {
                 true => status.guarded.push(link.interface.clone()),
                 false => status.quarantined.push(link.interface.clone()),
             }
-            if !self.guard.remembers_fragments(link.ifindex) && !self.forgetful.contains(&link.ifindex) {
-                self.forgetful.push_back(link.ifindex);
-            }
             if let Err(error) = self.guard.shield(link, self.xdp) {
                 tracing::warn!("no XDP shield, tc guards alone: {error}");
             }
@@ -198,6 +195,7 @@ impl Enforcer {
             tracing::info!(interface, "quarantined");
         }
         self.status = status;
+        self.untidy = true;
         self.settle();
     }
 
@@ -220,18 +218,19 @@ impl Enforcer {
                 return;
             }
             match self.guard.release(ifindex, None) {
-                Ok(()) => tracing::info!(ifindex, "released, its interface is gone"),
+                Ok(()) => {
+                    self.untidy = true;
+                    tracing::info!(ifindex, "released, its interface is gone");
+                }
                 Err(error) => tracing::error!("{error}"),
             }
             self.settle();
             return;
         }
-        let Some(ifindex) = self.forgetful.pop_front() else { return };
-        if self.guard.entries().contains_key(&ifindex)
-            && let Err(error) = self.guard.remember_fragments(ifindex)
-        {
-            tracing::error!("fragmented packets will not pass interface {ifindex}: {error}");
-        }
+        self.untidy = self.guard.tidy().unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            false
+        });
     }
 
     fn detach(&mut self, which: Option<&str>) -> Result<Vec<String>, String> {

@@ -95,7 +95,7 @@ fn encode(pins: &Pins) -> Result<String> {
             }
         }
         let interface = Interface { interface: link.interface.clone() };
-        suppressed.get_or_create(&interface).inc_by(counters.events.suppressed);
+        suppressed.get_or_create(&interface).inc_by(counters.suppressed);
     }
     let mut registry = Registry::with_prefix("ipv6_sg");
     registry.register("packets", "Packets that crossed a port or were dropped there", packets);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use aya::maps::MapError;
 use aya::programs::ProgramError;
+use ipv6_sg_common::abi::MAX_PORTS;
 
 /// An answer of the kernel that is not the wanted one.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,9 @@ pub enum KernelError {
         /// The system's answer.
         reason: String,
     },
+    /// Every place for a port is taken.
+    #[error("no room for another port: a host can guard {MAX_PORTS}; remove ports from the state, or interfaces")]
+    TooManyPorts,
     /// A program could not be attached.
     #[error("cannot attach {hook} to interface {interface}: {reason}")]
     Attach {
@@ -154,4 +158,12 @@ pub(super) fn caused_by(error: &(dyn std::error::Error + 'static), number: i32) 
         next = error.source();
     }
     false
+}
+
+/// Removing what is not there is no failure.
+pub(super) fn absent(result: Result<(), MapError>) -> Result<(), MapError> {
+    match result {
+        Err(error) if caused_by(&error, libc::ENOENT) => Ok(()),
+        result => result,
+    }
 }

@@ -9,9 +9,11 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
 use super::attach::Attacher;
 use super::error::{caused_by, not_permitted, one_line, pin_not_permitted};
-use super::fragments::Maker;
 use super::hook::{Attachment, Hook, TcMethod, XdpMode};
+use super::nested::{KINDS, Kind, Nested};
+use super::placement::Placement;
 use super::ports::{PortEntry, PortMaps};
+use super::store::MapStore;
 use super::{KernelError, OBJECT, Pins, Result, bpffs, program};
 
 /// What is enforced in this network namespace, open for changes.
@@ -20,10 +22,7 @@ pub struct Guard {
     pins: Pins,
     maps: PortMaps,
     attacher: Attacher,
-    maker: Maker,
     entries: BTreeMap<u32, PortEntry>,
-    /// Interfaces with a memory of fragments.
-    remembering: BTreeSet<u32>,
 }
 
 impl Guard {
@@ -49,13 +48,11 @@ impl Guard {
         #[cfg(feature = "diagnostics")]
         super::diagnostics::start(&mut ebpf);
         program::load(&mut ebpf)?;
-        let maker = Maker::new(program::info(&ebpf, Hook::FromVm)?.btf_id())?;
         let mut maps = PortMaps::take(&mut ebpf)?;
         let entries = maps.read()?;
         maps.sweep(&entries)?;
-        let remembering = maps.fragments.keys().flatten().collect();
         let attacher = Attacher::new(pins.clone(), method)?;
-        Ok(Self { ebpf, pins, maps, attacher, maker, entries, remembering })
+        Ok(Self { ebpf, pins, maps, attacher, entries })
     }
 
     /// The ports in the maps, by interface index.
@@ -67,7 +64,6 @@ impl Guard {
     pub fn look_again(&mut self) -> Result<()> {
         self.attacher.doubt();
         self.entries = self.maps.read()?;
-        self.remembering = self.maps.fragments.keys().flatten().collect();
         Ok(())
     }
 
@@ -96,9 +92,6 @@ impl Guard {
     /// Writes what differs from what the maps hold for this interface.
     pub fn write(&mut self, ifindex: u32, entry: &PortEntry) -> Result<()> {
         let before = self.entries.get(&ifindex);
-        if before.is_none() {
-            self.maps.add_counters(ifindex)?;
-        }
         if before != Some(entry) {
             self.maps.write(ifindex, before, entry)?;
             self.entries.insert(ifindex, entry.clone());
@@ -106,17 +99,10 @@ impl Guard {
         Ok(())
     }
 
-    /// Gives a guarded interface its memory of fragments. Apart from [`Self::guard`], because the kernel takes its time
-    /// over it: a new tap is guarded first and learns about fragments a moment later.
-    pub fn remember_fragments(&mut self, ifindex: u32) -> Result<()> {
-        self.maps.add_fragments(ifindex, &self.maker)?;
-        self.remembering.insert(ifindex);
-        Ok(())
-    }
-
-    /// Whether an interface has its memory of fragments.
-    pub fn remembers_fragments(&self, ifindex: u32) -> bool {
-        self.remembering.contains(&ifindex)
+    /// Does one of the things that take the kernel its time and that nobody waits for: cleans what ports left, keeps
+    /// empty memories at hand. `false` when nothing is left to do.
+    pub fn tidy(&mut self) -> Result<bool> {
+        self.maps.placement.tidy()
     }
 
     /// Takes everything off an interface: programs first, then what they look up. `name` is `None` when the interface is
@@ -126,7 +112,6 @@ impl Guard {
         if let Some(entry) = self.entries.get(&ifindex) {
             self.maps.remove(ifindex, entry)?;
             self.entries.remove(&ifindex);
-            self.remembering.remove(&ifindex);
         }
         Ok(())
     }
@@ -144,23 +129,34 @@ impl Guard {
 
 impl PortMaps {
     fn take(ebpf: &mut Ebpf) -> Result<Self> {
+        let btf = program::info(ebpf, Hook::FromVm)?.btf_id();
+        let mut nested = |kind: Kind| Nested::new(kind, taken(ebpf, kind.outer)?, btf);
+        let [counters, fragments] = KINDS;
+        let kinds = [nested(counters)?, nested(fragments)?];
+        let store = MapStore {
+            taps: take(ebpf, maps::TAPS)?,
+            slots: take(ebpf, maps::PORTS)?,
+            budgets: take(ebpf, maps::BUDGETS)?,
+            kinds,
+        };
         Ok(Self {
-            ports: take(ebpf, maps::PORTS)?,
+            placement: Placement::adopt(store)?,
             sources: take(ebpf, maps::SOURCES)?,
             routers: take(ebpf, maps::ROUTERS)?,
-            counters: take(ebpf, maps::COUNTERS)?,
-            fragments: take(ebpf, maps::FRAGMENTS)?,
         })
     }
 }
 
 fn take<M: TryFrom<Map, Error = aya::maps::MapError>>(ebpf: &mut Ebpf, name: &'static str) -> Result<M> {
-    let map = ebpf.take_map(name).ok_or_else(|| KernelError::Map {
+    taken(ebpf, name)?.try_into().map_err(KernelError::map("open", name))
+}
+
+fn taken(ebpf: &mut Ebpf, name: &'static str) -> Result<Map> {
+    ebpf.take_map(name).ok_or_else(|| KernelError::Map {
         action: "open",
         map: name,
         reason: "the object has no such map".to_owned(),
-    })?;
-    M::try_from(map).map_err(KernelError::map("open", name))
+    })
 }
 
 /// aya opens a pinned map without comparing it with the object's; a program would then run on a map of other sizes.
@@ -194,4 +190,18 @@ fn shape_wanted(map: &aya_obj::Map) -> String {
 
 fn shape(kind: &str, key: u32, value: u32, entries: u32, flags: u32) -> String {
     format!("type {kind}, key {key} bytes, value {value} bytes, {entries} entries, flags {flags:#x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A map beside these, such as the compiler makes for a constant, would be pinned nowhere, and each start of the daemon
+    /// would take the programs of the one before for other ones.
+    #[test]
+    fn every_map_of_the_object_is_pinned() {
+        let object = aya_obj::Object::parse(OBJECT).expect("the object that was built");
+        let found: BTreeSet<_> = object.maps.keys().map(String::as_str).collect();
+        assert_eq!(found, BTreeSet::from(maps::ALL));
+    }
 }

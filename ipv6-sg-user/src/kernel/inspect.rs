@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use aya::maps::{HashMap, LpmTrie, Map, MapData, PerCpuArray, PerCpuHashMap, RingBuf};
-use ipv6_sg_common::abi::{Count, Counters, DropEvent, maps};
+use aya::maps::{ArrayOfMaps, Map, MapData, PerCpuArray, RingBuf};
+use ipv6_sg_common::abi::{Count, Counters, DropEvent, Port, maps};
 
 use super::attach;
-use super::error::pin_not_permitted;
+use super::error::{not_permitted, pin_not_permitted};
 use super::hook::Hook;
 use super::pod::Raw;
-use super::ports::{self, PortEntry};
+use super::ports::{PortEntry, complete};
 use super::{KernelError, Pins, Result};
+use super::{nested, store};
 
 /// The pinned maps, open for reading.
 pub struct Inspect {
@@ -32,23 +33,20 @@ impl Inspect {
 
     /// The ports, by interface index.
     pub fn ports(&self) -> Result<BTreeMap<u32, PortEntry>> {
-        let ports: HashMap<_, u32, _> = self.map(maps::PORTS, Map::HashMap)?;
-        let sources: LpmTrie<_, _, u32> = self.map(maps::SOURCES, Map::LpmTrie)?;
-        let routers: HashMap<_, _, u32> = self.map(maps::ROUTERS, Map::HashMap)?;
-        ports::read(&ports, &sources, &routers)
+        let ports = self.placed()?.into_iter().map(|(ifindex, port)| (ifindex, port.placed(0, 0))).collect();
+        complete(ports, &self.map(maps::SOURCES, Map::LpmTrie)?, &self.map(maps::ROUTERS, Map::HashMap)?)
     }
 
     /// The counters of every port, summed over CPUs, by interface index.
     pub fn counters(&self) -> Result<BTreeMap<u32, Counters>> {
-        let counters: PerCpuHashMap<_, u32, Raw<Counters>> = self.map(maps::COUNTERS, Map::PerCpuHashMap)?;
-        let mut sums = BTreeMap::new();
-        for ifindex in counters.keys() {
-            let ifindex = ifindex.map_err(KernelError::map("read", maps::COUNTERS))?;
-            if let Some(sum) = counters_of(&counters, ifindex)? {
-                sums.insert(ifindex, sum);
-            }
-        }
-        Ok(sums)
+        let outer: ArrayOfMaps<_> = self.map(maps::COUNTERS, Map::ArrayOfMaps)?;
+        self.placed()?.into_iter().map(|(ifindex, port)| Ok((ifindex, counters_of(&outer, port.memory)?))).collect()
+    }
+
+    /// The ports as they lie in their slots.
+    fn placed(&self) -> Result<BTreeMap<u32, Port>> {
+        let ports = store::read(&self.map(maps::TAPS, Map::HashMap)?, &self.map(maps::PORTS, Map::Array)?)?;
+        Ok(ports.into_iter().map(|(ifindex, (_, port))| (ifindex, port)).collect())
     }
 
     /// Packets dropped on interfaces that carry the program but have no port: none, unless something is wrong.
@@ -85,19 +83,19 @@ impl Inspect {
     }
 }
 
-/// One port's counters, summed over CPUs; `None` when it vanished meanwhile.
-fn counters_of(map: &PerCpuHashMap<MapData, u32, Raw<Counters>>, ifindex: u32) -> Result<Option<Counters>> {
-    match map.get(&ifindex, 0) {
-        Ok(values) => {
-            let mut sum = Counters::default();
-            for Raw(counters) in values.iter() {
-                sum.add(counters);
-            }
-            Ok(Some(sum))
-        }
-        Err(aya::maps::MapError::KeyNotFound) => Ok(None),
-        Err(error) => Err(KernelError::map("read", maps::COUNTERS)(error)),
+/// The counters of one memory, summed over CPUs; nothing was counted without one.
+fn counters_of(outer: &ArrayOfMaps<MapData>, memory: u32) -> Result<Counters> {
+    let refused = |error| {
+        // Opening an inner map takes more than opening a pin.
+        if not_permitted(&error) { KernelError::NotPermitted } else { KernelError::map("read", maps::COUNTERS)(error) }
+    };
+    let mut sum = Counters::default();
+    let Some(data) = nested::at(outer, memory).map_err(refused)? else { return Ok(sum) };
+    let counters = PerCpuArray::<_, Raw<Counters>>::try_from(Map::PerCpuArray(data)).map_err(refused)?;
+    for Raw(counters) in counters.get(&0, 0).map_err(refused)?.iter() {
+        sum.add(counters);
     }
+    Ok(sum)
 }
 
 /// Drop events as they happen.

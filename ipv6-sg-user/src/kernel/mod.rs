@@ -8,26 +8,31 @@
 //! ```
 
 mod attach;
+mod bpf;
 mod bpffs;
 mod clsact;
 #[cfg(feature = "diagnostics")]
 mod diagnostics;
 mod error;
-mod fragments;
 mod guard;
 mod hook;
+mod indices;
+mod inner;
 mod inspect;
+mod nested;
 mod object;
 mod pins;
+mod placement;
 mod pod;
 mod ports;
 mod privileges;
 mod program;
+mod store;
 
 pub use error::KernelError;
-pub use fragments::Maker as FragmentMaker;
 pub use guard::Guard;
 pub use hook::{Attachment, Hook, TcMethod, XdpMode};
+pub use inner::InnerMaker;
 pub use inspect::{Events, Inspect};
 pub use object::OBJECT;
 pub use pins::Pins;

@@ -3,19 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aya::maps::lpm_trie::Key;
-use aya::maps::{HashMap, LpmTrie, MapData, PerCpuHashMap, PerCpuValues};
-use aya::util::nr_cpus;
-use ipv6_sg_common::abi::{Counters, Port, RouterKey, SourceKey, maps};
+use aya::maps::{HashMap, LpmTrie, MapData};
+use ipv6_sg_common::abi::{Port, RouterKey, SourceKey, maps};
 use ipv6_sg_common::address::Address;
 
-use super::fragments::{Maker, Outer};
+use super::error::absent;
+use super::placement::Placement;
 use super::pod::Raw;
+use super::store::MapStore;
 use super::{KernelError, Result};
+
+/// Prefixes and single addresses, by interface.
+pub(super) type Sources = LpmTrie<MapData, Raw<PortAddress>, u32>;
+/// Listed routers, by interface.
+pub(super) type Routers = HashMap<MapData, Raw<RouterKey>, u32>;
 
 /// A port as the maps hold it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortEntry {
-    /// The entry of the port map.
+    /// What its slot holds but for [`Port::ifindex`] and [`Port::memory`], which are 0.
     pub port: Port,
     /// Prefixes and lengths in the source map.
     pub sources: BTreeSet<(Address, u8)>,
@@ -43,19 +49,17 @@ fn source_key(ifindex: u32, (address, length): (Address, u8)) -> Key<Raw<PortAdd
     Key::new(key.prefix_length, Raw(PortAddress { ifindex, octets: address.octets }))
 }
 
-/// The port maps, open for writing, and a copy of what they hold.
+/// The port maps, open for writing.
 pub(super) struct PortMaps {
-    pub(super) ports: HashMap<MapData, u32, Raw<Port>>,
-    pub(super) sources: LpmTrie<MapData, Raw<PortAddress>, u32>,
-    pub(super) routers: HashMap<MapData, Raw<RouterKey>, u32>,
-    pub(super) counters: PerCpuHashMap<MapData, u32, Raw<Counters>>,
-    pub(super) fragments: Outer,
+    pub(super) placement: Placement<MapStore>,
+    pub(super) sources: Sources,
+    pub(super) routers: Routers,
 }
 
 impl PortMaps {
     /// Everything the maps hold, by interface index.
-    pub(super) fn read(&self) -> Result<BTreeMap<u32, PortEntry>> {
-        read(&self.ports, &self.sources, &self.routers)
+    pub(super) fn read(&mut self) -> Result<BTreeMap<u32, PortEntry>> {
+        complete(self.placement.read()?, &self.sources, &self.routers)
     }
 
     /// Removes what belongs to no port: a daemon died between two writes.
@@ -68,14 +72,6 @@ impl PortMaps {
         let routers: Vec<_> = self.routers.keys().flatten().filter(|Raw(key)| !known(key.ifindex)).collect();
         for key in routers {
             absent(self.routers.remove(&key)).map_err(KernelError::map("remove from", maps::ROUTERS))?;
-        }
-        let counters: Vec<_> = self.counters.keys().flatten().filter(|ifindex| !known(*ifindex)).collect();
-        for ifindex in counters {
-            absent(self.counters.remove(&ifindex)).map_err(KernelError::map("remove from", maps::COUNTERS))?;
-        }
-        let fragments: Vec<_> = self.fragments.keys().flatten().filter(|ifindex| !known(*ifindex)).collect();
-        for ifindex in fragments {
-            absent(self.fragments.remove(&ifindex)).map_err(KernelError::map("remove from", maps::FRAGMENTS))?;
         }
         Ok(())
     }
@@ -96,7 +92,7 @@ impl PortMaps {
             self.routers.insert(key, 1, 0).map_err(KernelError::map("add to", maps::ROUTERS))?;
         }
         if before.is_none_or(|entry| entry.port != after.port) {
-            self.ports.insert(ifindex, Raw(after.port), 0).map_err(KernelError::map("add to", maps::PORTS))?;
+            self.placement.place(ifindex, after.port)?;
         }
         for source in old_sources.difference(&after.sources) {
             absent(self.sources.remove(&source_key(ifindex, *source)))
@@ -109,39 +105,9 @@ impl PortMaps {
         Ok(())
     }
 
-    /// Makes room for the port's counters; what is there already stays.
-    pub(super) fn add_counters(&mut self, ifindex: u32) -> Result<()> {
-        let cpus = nr_cpus().map_err(|(_, error)| KernelError::Map {
-            action: "add to",
-            map: maps::COUNTERS,
-            reason: error.to_string(),
-        })?;
-        let zero = vec![Raw(Counters::default()); cpus];
-        let refused = KernelError::map("add to", maps::COUNTERS);
-        let values = PerCpuValues::try_from(zero).map_err(|error| KernelError::Map {
-            action: "add to",
-            map: maps::COUNTERS,
-            reason: error.to_string(),
-        })?;
-        match self.counters.insert(ifindex, values, u64::from(BPF_NOEXIST)) {
-            Err(error) if super::error::caused_by(&error, libc::EEXIST) => Ok(()),
-            result => result.map_err(refused),
-        }
-    }
-
-    /// Gives the port a memory of fragments, unless it has one.
-    ///
-    /// Takes as long as the kernel needs to be sure that nobody uses the old one: tens of milliseconds.
-    pub(super) fn add_fragments(&mut self, ifindex: u32, maker: &Maker) -> Result<()> {
-        match self.fragments.insert(ifindex, &maker.make()?, u64::from(BPF_NOEXIST)) {
-            Err(error) if super::error::caused_by(&error, libc::EEXIST) => Ok(()),
-            result => result.map_err(KernelError::map("add to", maps::FRAGMENTS)),
-        }
-    }
-
     /// Forgets a port. Its programs must be gone, or they drop everything.
     pub(super) fn remove(&mut self, ifindex: u32, entry: &PortEntry) -> Result<()> {
-        absent(self.ports.remove(&ifindex)).map_err(KernelError::map("remove from", maps::PORTS))?;
+        self.placement.remove(ifindex)?;
         for source in &entry.sources {
             absent(self.sources.remove(&source_key(ifindex, *source)))
                 .map_err(KernelError::map("remove from", maps::SOURCES))?;
@@ -150,22 +116,18 @@ impl PortMaps {
             absent(self.routers.remove(&Raw(RouterKey::new(ifindex, *router))))
                 .map_err(KernelError::map("remove from", maps::ROUTERS))?;
         }
-        absent(self.counters.remove(&ifindex)).map_err(KernelError::map("remove from", maps::COUNTERS))?;
-        absent(self.fragments.remove(&ifindex)).map_err(KernelError::map("remove from", maps::FRAGMENTS))
+        Ok(())
     }
 }
 
-/// Everything these maps hold, by interface index.
-pub(super) fn read(
-    ports: &HashMap<MapData, u32, Raw<Port>>,
-    sources: &LpmTrie<MapData, Raw<PortAddress>, u32>,
-    routers: &HashMap<MapData, Raw<RouterKey>, u32>,
+/// These ports, and what else the maps hold of them.
+pub(super) fn complete(
+    ports: BTreeMap<u32, Port>,
+    sources: &Sources,
+    routers: &Routers,
 ) -> Result<BTreeMap<u32, PortEntry>> {
-    let mut entries = BTreeMap::new();
-    for item in ports.iter() {
-        let (ifindex, Raw(port)) = item.map_err(KernelError::map("read", maps::PORTS))?;
-        entries.insert(ifindex, PortEntry::new(port));
-    }
+    let mut entries: BTreeMap<_, _> =
+        ports.into_iter().map(|(ifindex, port)| (ifindex, PortEntry::new(port))).collect();
     for key in sources.keys() {
         let key = key.map_err(KernelError::map("read", maps::SOURCES))?;
         let Raw(PortAddress { ifindex, octets }) = key.data();
@@ -181,15 +143,4 @@ pub(super) fn read(
         }
     }
     Ok(entries)
-}
-
-/// The kernel's flag for "only if it is not there".
-const BPF_NOEXIST: u32 = 1;
-
-/// Removing what is not there is no failure.
-fn absent(result: std::result::Result<(), aya::maps::MapError>) -> std::result::Result<(), aya::maps::MapError> {
-    match result {
-        Err(error) if super::error::caused_by(&error, libc::ENOENT) => Ok(()),
-        result => result,
-    }
 }

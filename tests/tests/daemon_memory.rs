@@ -1,0 +1,129 @@
+//! What the maps keep of a port: through changes of its state, and not for its successor.
+
+use std::process::Command;
+
+use ipv6_sg_common::abi::{ABI_VERSION, Counters, Direction, maps};
+use ipv6_sg_common::verdict::Reason;
+use ipv6_sg_tests::frame::extension::fragment;
+use ipv6_sg_tests::frame::{Frame, Ipv6, raw};
+use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Process, Traffic, address, eventually, forged, run};
+use ipv6_sg_tests::world::{NEIGHBOUR_MAC, VM_MAC};
+use serde_json::{Value, json};
+
+/// A guarded guest and an unguarded listener.
+fn hypervisor() -> (Hypervisor, Guest, Guest, Process) {
+    let hypervisor = Hypervisor::new();
+    let vm = hypervisor.guest("vm1", VM_MAC, Ip::Silent);
+    let listener = hypervisor.guest("up0", NEIGHBOUR_MAC, Ip::Silent);
+    hypervisor.port("vm1", VM_MAC, "");
+    let daemon = hypervisor.daemon();
+    (hypervisor, vm, listener, daemon)
+}
+
+fn bpftool(hypervisor: &Hypervisor, what: &str, map: &str, more: &str) -> Value {
+    let path = hypervisor.site.pins.join(format!("v{ABI_VERSION}/maps/{map}"));
+    let text = run(Command::new("bpftool").args(["-j", "map", what, "pinned"]).arg(path).args(more.split_whitespace()));
+    serde_json::from_str(&text).unwrap_or(Value::Null)
+}
+
+/// The slots of the port map that hold something.
+fn slots(hypervisor: &Hypervisor) -> Vec<Value> {
+    let dump = bpftool(hypervisor, "dump", maps::PORTS, "");
+    let slots = dump.as_array().expect("a list").iter().map(|slot| slot["formatted"]["value"].clone());
+    slots.filter(|port| port["ifindex"] != json!(0)).collect()
+}
+
+/// Where the memory of an interface is.
+fn memory(hypervisor: &Hypervisor, port: &str) -> u64 {
+    let ifindex = hypervisor.netns.ifindex(port).expect("an interface");
+    let found = slots(hypervisor).into_iter().find(|port| port["ifindex"] == json!(ifindex)).expect("a port");
+    found["memory"].as_u64().expect("a number")
+}
+
+/// The first and the second half of a datagram in two.
+fn halves(vm: &Guest, listener: &Guest) -> [Frame; 2] {
+    let half = |offset, more| {
+        let packet = Ipv6::new(address(vm), address(listener), raw(17, vec![0x5a; 64])).ext(fragment(7, offset, more));
+        packet.ethernet(Direction::FromVm).from(vm.mac).to(listener.mac).build()
+    };
+    [half(0, true), half(64, false)]
+}
+
+#[test]
+fn a_port_counts_on_while_its_state_changes() {
+    let (hypervisor, vm, listener, daemon) = hypervisor();
+    let traffic = Traffic::start(&vm, &listener);
+    let place = memory(&hypervisor, "vm1");
+    for round in 0..12 {
+        traffic.flow(50);
+        // With and without an entry in the source map: the port itself changes each time.
+        let more = if round % 2 == 0 { "addresses = [\"2001:db8:100::100\"]" } else { "" };
+        hypervisor.port("vm1", VM_MAC, more);
+        let flags = if round % 2 == 0 { json!(["has_sources"]) } else { json!([]) };
+        eventually("the new state", || (hypervisor.json("ports")[0]["flags"] == flags).then_some(()));
+        assert_eq!(memory(&hypervisor, "vm1"), place);
+    }
+    let report = traffic.stop();
+    report.assert_clean();
+    let counters = hypervisor.counters("vm1").from_vm;
+    assert_eq!(counters.of(Reason::SourcePrivacy).packets, report.sent);
+    assert_eq!(counters.of(Reason::Traffic).packets, report.sent);
+    assert_eq!(hypervisor.json("status")["stray_packets"], json!(0));
+    // Nothing is left of what the port was.
+    eventually("one slot in use", || (slots(&hypervisor).len() == 1).then_some(()));
+    daemon.assert_never("ERROR");
+}
+
+#[test]
+fn a_memory_that_is_used_again_is_empty() {
+    let (hypervisor, vm, listener, mut daemon) = hypervisor();
+    let [first, second] = halves(&vm, &listener);
+    let place = memory(&hypervisor, "vm1");
+    let mut rounds = 0;
+    loop {
+        // Later fragments are unknown until the first has passed; the drop is reported, so the budget is there.
+        let count = |reason| hypervisor.counters("vm1").from_vm.of(reason).packets;
+        let (out, into) = (vm.wire(), listener.wire());
+        out.send(&second);
+        eventually("a drop", || (count(Reason::FragmentUnknown) == 1).then_some(()));
+        let mut counted = Counters::default();
+        let drop = counted.from_vm.of_mut(Reason::FragmentUnknown);
+        (drop.packets, drop.bytes) = (1, second.bytes.len() as u64);
+        assert_eq!(hypervisor.counters("vm1"), counted, "round {rounds}");
+        if rounds > 0 && memory(&hypervisor, "vm1") == place {
+            break;
+        }
+        // Leave as much behind as there can be: counts, a first fragment, no budget.
+        out.send(&first);
+        out.send(&second);
+        into.until("the second half", |seen| seen == second.bytes);
+        eventually("a drop that is not reported", || {
+            (0..200).for_each(|number| out.send(&forged(&vm, &listener, number)));
+            (hypervisor.counters("vm1").suppressed > 0).then_some(())
+        });
+        hypervisor.netns.ip("link del vm1");
+        hypervisor.plug(&vm);
+        hypervisor.wait_guarded("vm1");
+        daemon.wait_for_another("its interface is gone", rounds);
+        rounds += 1;
+        assert!(rounds < 50, "the first memory is never used again");
+    }
+    daemon.assert_never("ERROR");
+}
+
+#[test]
+fn a_memory_that_somebody_removed_is_made_anew() {
+    let (hypervisor, vm, listener, mut daemon) = hypervisor();
+    let place = u32::try_from(memory(&hypervisor, "vm1")).expect("small");
+    let key: String = place.to_ne_bytes().iter().map(|byte| format!(" {byte}")).collect();
+    bpftool(&hypervisor, "delete", maps::COUNTERS, &format!("key{key}"));
+    // What is not counted is judged all the same.
+    let traffic = Traffic::start(&vm, &listener);
+    traffic.flow(200);
+    assert_eq!(hypervisor.counters("vm1"), Counters::default());
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    daemon.wait();
+    let _daemon = hypervisor.daemon();
+    eventually("counts", || (hypervisor.counters("vm1").from_vm.of(Reason::Traffic).packets > 0).then_some(()));
+    traffic.stop().assert_clean();
+}
