@@ -33,11 +33,21 @@ fn slots(hypervisor: &Hypervisor) -> Vec<Value> {
     slots.filter(|port| port["ifindex"] != json!(0)).collect()
 }
 
-/// Where the memory of an interface is.
+/// A key as bpftool wants it.
+fn key(number: u64) -> String {
+    let number = u32::try_from(number).expect("small");
+    number.to_ne_bytes().iter().fold("key".to_owned(), |text, octet| format!("{text} {octet}"))
+}
+
+/// Where the memory of an interface is: by its slot, for a dump of all slots takes its time.
 fn memory(hypervisor: &Hypervisor, port: &str) -> u64 {
     let ifindex = hypervisor.netns.ifindex(port).expect("an interface");
-    let found = slots(hypervisor).into_iter().find(|port| port["ifindex"] == json!(ifindex)).expect("a port");
-    found["memory"].as_u64().expect("a number")
+    let tap = bpftool(hypervisor, "lookup", maps::TAPS, &key(ifindex.into()));
+    let slot = tap["formatted"]["value"].as_u64().unwrap_or_else(|| panic!("no slot: {tap}"));
+    let found = bpftool(hypervisor, "lookup", maps::PORTS, &key(slot));
+    let port = &found["formatted"]["value"];
+    assert_eq!(port["ifindex"], json!(ifindex), "{port}");
+    port["memory"].as_u64().expect("a number")
 }
 
 /// The first and the second half of a datagram in two.
@@ -114,9 +124,7 @@ fn a_memory_that_is_used_again_is_empty() {
 #[test]
 fn a_memory_that_somebody_removed_is_made_anew() {
     let (hypervisor, vm, listener, mut daemon) = hypervisor();
-    let place = u32::try_from(memory(&hypervisor, "vm1")).expect("small");
-    let key: String = place.to_ne_bytes().iter().map(|byte| format!(" {byte}")).collect();
-    bpftool(&hypervisor, "delete", maps::COUNTERS, &format!("key{key}"));
+    bpftool(&hypervisor, "delete", maps::COUNTERS, &key(memory(&hypervisor, "vm1")));
     // What is not counted is judged all the same.
     let traffic = Traffic::start(&vm, &listener);
     traffic.flow(200);
