@@ -17,7 +17,10 @@ pub(super) const fn section(direction: Direction, reason: Reason) -> &'static st
             | Reason::FragmentHeadless => "docs/policy.md#fragments",
             _ => "docs/policy.md#extension-headers",
         },
-        Step::UpperHeader => "docs/policy.md#extension-headers",
+        Step::UpperHeader => match reason {
+            Reason::ChecksumOffload | Reason::SegmentOffload => "docs/policy.md#offloads",
+            _ => "docs/policy.md#extension-headers",
+        },
         Step::Addresses => "docs/policy.md#addresses",
         Step::Fragments => "docs/policy.md#fragments",
         Step::LinkRules => match reason {
