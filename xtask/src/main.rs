@@ -15,6 +15,7 @@ mod test;
 #[path = "../../ipv6-sg-user/build/toolchain.rs"]
 mod toolchain;
 mod ui;
+mod vm;
 
 /// Works on ipv6-sg. Each verb first installs what it needs and finds missing.
 #[derive(Debug, Parser)]
@@ -36,6 +37,8 @@ enum Verb {
     Bench(bench::Args),
     /// Runs the tests: all suites, or those named
     Test(test::Args),
+    /// Runs the tests under other kernels, each in a virtual machine of its own
+    Vm(vm::Args),
     /// Checks formatting, and lints both sides of the kernel boundary with warnings denied
     Lint,
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Verb::Demo(args) => demo::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Test(args) => test::run(&args),
+        Verb::Vm(args) => vm::run(&args),
         Verb::Lint => lint::run(),
     };
     match done {

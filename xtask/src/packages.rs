@@ -41,6 +41,14 @@ pub(crate) const TOOLS: &[Package] = &[
     package(Need::Test, "tcpdump", "opens the captures that monitor writes"),
 ];
 
+/// What a virtual machine is made of. Debian's kernels are not installed: the verb keeps them to itself.
+pub(crate) const MACHINE: &[Package] = &[
+    package(Need::Machine, "busybox-static", "starts the tests in the machine"),
+    package(Need::Machine, "debian-archive-keyring", "the keys of the releases that kernels are taken from"),
+    package(Need::Machine, "qemu-system-x86", "the machine"),
+    package(Need::Machine, "xz-utils", "unpacks the modules of newer kernels"),
+];
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -50,7 +58,7 @@ mod tests {
     #[test]
     fn no_package_is_listed_twice() {
         let mut seen = HashSet::new();
-        for package in [TOOLCHAIN, LINKER, TOOLS].concat() {
+        for package in [TOOLCHAIN, LINKER, TOOLS, MACHINE].concat() {
             assert!(seen.insert(package.name), "{} is listed twice", package.name);
         }
     }

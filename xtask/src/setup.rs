@@ -13,7 +13,7 @@ use nix::{
 };
 
 use crate::{
-    packages::{LINKER, Package, TOOLCHAIN, TOOLS},
+    packages::{LINKER, MACHINE, Package, TOOLCHAIN, TOOLS},
     sh,
     toolchain::{self, LLVM_MAJOR, Toolchain},
     ui,
@@ -25,6 +25,7 @@ pub(crate) enum Need {
     Build,
     Lint,
     Test,
+    Machine,
 }
 
 /// The first release that links the bitcode of LLVM 22; also the one that is installed.
@@ -68,10 +69,10 @@ pub(crate) fn is_root() -> bool {
 /// reader's.
 fn missing_packages(needs: &[Need]) -> Vec<Package> {
     let compiler = Toolchain::find();
-    let mut wanted = TOOLS.to_vec();
+    let mut wanted = [TOOLS, MACHINE].concat();
     wanted.extend(TOOLCHAIN.iter().filter(|package| match package.need {
         Need::Build => compiler.is_none(),
-        Need::Lint | Need::Test => compiler != Some(Toolchain::Nightly),
+        Need::Lint | Need::Test | Need::Machine => compiler != Some(Toolchain::Nightly),
     }));
     if !has_linker() {
         wanted.extend(LINKER);

@@ -20,7 +20,7 @@ struct Suite {
 }
 
 /// The package whose test files load programs and make network namespaces.
-const END_TO_END: &str = "ipv6-sg-tests";
+pub(crate) const END_TO_END: &str = "ipv6-sg-tests";
 
 /// In the order they run: the quickest to tell that something is wrong comes first.
 const SUITES: &[Suite] = &[
@@ -104,6 +104,17 @@ fn test_files(folder: &Path) -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+/// The suites that have test files, in the order they run, with these.
+pub(crate) fn end_to_end() -> Result<Vec<(&'static str, Vec<String>)>> {
+    let mut files = by_suite(test_files(&sh::workspace().join("tests/tests"))?)?;
+    Ok(end_to_end_suites().filter_map(|suite| Some((suite, files.remove(suite)?))).collect())
+}
+
+/// The names of the suites that may have test files.
+pub(crate) fn end_to_end_suites() -> impl Iterator<Item = &'static str> {
+    SUITES.iter().filter(|suite| !suite.prefixes.is_empty()).map(|suite| suite.name)
 }
 
 /// Gives each test program to its suite; one that no suite would run is an error, not forgotten.

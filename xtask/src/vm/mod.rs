@@ -1,0 +1,137 @@
+//! `cargo xtask vm`: the tests under other kernels, each in a virtual machine of its own.
+//!
+//! The programs are those of `cargo xtask test`, built once; only the kernel differs. Nothing is installed but packages
+//! for qemu, and everything else is below `target/vm`. What a kernel cannot do is in docs/kernels.md.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{ArgGroup, builder::PossibleValuesParser};
+
+use crate::{
+    setup::{self, Need},
+    sh, test, ui,
+};
+
+mod apt;
+mod archive;
+mod initramfs;
+mod kernel;
+mod machine;
+mod modules;
+mod outcome;
+mod programs;
+mod report;
+
+use initramfs::Initramfs;
+use kernel::Kernel;
+use machine::Machine;
+use outcome::Outcome;
+use programs::Test;
+use report::Row;
+
+/// Test programs that never see a kernel: they are no other in a machine.
+const HOST_ONLY: &[&str] = &["corpus_host"];
+
+/// What makes no sense in an emulated machine; docs/kernels.md says why.
+const LEFT_OUT: &[&str] = &[];
+
+/// So long may one test program take, and so long the whole machine: it hangs then.
+const PROGRAM_LIMIT: Duration = Duration::from_secs(10 * 60);
+const MACHINE_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+#[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("kernels").required(true))]
+pub(crate) struct Args {
+    /// These kernels, separated by commas
+    #[arg(long, group = "kernels", value_name = "VERSION", value_delimiter = ',')]
+    #[arg(value_parser = PossibleValuesParser::new(kernel::ALL.iter().map(|kernel| kernel.name)))]
+    kernel: Vec<String>,
+    /// All kernels
+    #[arg(long, group = "kernels")]
+    all: bool,
+    /// Only these suites
+    #[arg(value_parser = PossibleValuesParser::new(test::end_to_end_suites()))]
+    suites: Vec<String>,
+    /// For the test programs: a filter, or any of their options
+    #[arg(last = true)]
+    args: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    setup::ensure(&[Need::Build, Need::Test, Need::Machine])?;
+    let folder = sh::workspace().join("target/vm");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+
+    ui::step("vm", "building the tests");
+    let suites = chosen(&args.suites)?;
+    let names: Vec<_> = suites.iter().map(|(name, _)| *name).collect();
+    let programs = programs::build(&suites)?;
+    let plan = plan(&programs.tests, &args.args);
+    let initramfs = Initramfs::create(&folder, &programs.tests, &programs.others, &plan)?;
+
+    let mut rows = Vec::new();
+    for kernel in kernel::ALL.iter().filter(|kernel| args.all || args.kernel.iter().any(|name| name == kernel.name)) {
+        rows.push(boot(kernel, &folder.join(kernel.name), &initramfs, &programs.tests)?);
+    }
+    anstream::print!("{}", report::render(&rows, &names));
+    let bad: Vec<_> = rows.iter().filter(|row| !row.outcome.is_good()).map(|row| &*row.release).collect();
+    if !bad.is_empty() {
+        bail!("not all is well on {}; the test programs' words are above and in {}", bad.join(", "), folder.display());
+    }
+    Ok(())
+}
+
+/// The suites that were asked for, with their test programs.
+fn chosen(asked: &[String]) -> Result<Vec<(&'static str, Vec<String>)>> {
+    let mut suites = test::end_to_end()?;
+    suites.retain(|(suite, _)| asked.is_empty() || asked.iter().any(|name| name == suite));
+    for (_, programs) in &mut suites {
+        programs.retain(|program| !HOST_ONLY.contains(&program.as_str()));
+    }
+    Ok(suites)
+}
+
+/// What init.sh reads: in each line seconds, a program, its arguments. Words are separated by blanks and not quoted.
+fn plan(tests: &[Test], args: &[String]) -> String {
+    let skip = LEFT_OUT.iter().flat_map(|test| ["--skip", test]);
+    let args: Vec<_> = ["--show-output"].into_iter().chain(skip).chain(args.iter().map(String::as_str)).collect();
+    let line = |test: &Test| format!("{} {} {}\n", PROGRAM_LIMIT.as_secs(), test.path.display(), args.join(" "));
+    tests.iter().map(line).collect()
+}
+
+/// Runs all tests under a kernel.
+fn boot(kernel: &Kernel, folder: &Path, initramfs: &Initramfs, tests: &[Test]) -> Result<Row> {
+    let start = Instant::now();
+    let unpacked = kernel.fetch(folder)?;
+    initramfs.set_modules(&modules::in_order(&unpacked.modules)?)?;
+    let console = folder.join("console.log");
+    let machine = Machine { image: &unpacked.image, initramfs: &initramfs.path, console: console.clone() };
+    let log = folder.join("tests.log");
+    let cannot_write = || format!("cannot write {}", log.display());
+    let mut words = File::create(&log).with_context(cannot_write)?;
+
+    ui::step("vm", format_args!("Linux {}", unpacked.release));
+    let mut outcome = Outcome::default();
+    let ended = machine.run(MACHINE_LIMIT, |line| {
+        if let Some(test) = outcome.line(line, tests) {
+            let elapsed = start.elapsed().as_secs();
+            ui::step("vm", format_args!("{}: {elapsed} s: {}, {}", kernel.name, test.suite, test.name));
+        }
+        writeln!(words, "{line}").with_context(cannot_write)
+    });
+    for failure in &outcome.failures {
+        let name = format!("Linux {}: {} failed", unpacked.release, failure.program);
+        ui::error(&anyhow::Error::msg(failure.said.join("\n")).context(name));
+    }
+    ended?;
+    if !outcome.complete {
+        bail!("Linux {} went off before all tests were run; its console: {}", unpacked.release, console.display());
+    }
+    Ok(Row { release: unpacked.release, outcome, took: start.elapsed() })
+}
