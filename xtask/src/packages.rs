@@ -49,6 +49,13 @@ pub(crate) const MACHINE: &[Package] = &[
     package(Need::Machine, "xz-utils", "unpacks the modules of newer kernels"),
 ];
 
+/// What starts guests on most hypervisors.
+pub(crate) const GUEST: &[Package] = &[
+    package(Need::Guest, "libvirt-clients", "tells libvirt to start a guest"),
+    package(Need::Guest, "libvirt-daemon", "starts a guest as hypervisors do"),
+    package(Need::Guest, "libvirt-daemon-driver-qemu", "libvirt's way to qemu"),
+];
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -58,7 +65,7 @@ mod tests {
     #[test]
     fn no_package_is_listed_twice() {
         let mut seen = HashSet::new();
-        for package in [TOOLCHAIN, LINKER, TOOLS, MACHINE].concat() {
+        for package in [TOOLCHAIN, LINKER, TOOLS, MACHINE, GUEST].concat() {
             assert!(seen.insert(package.name), "{} is listed twice", package.name);
         }
     }

@@ -13,7 +13,7 @@ use nix::{
 };
 
 use crate::{
-    packages::{LINKER, MACHINE, Package, TOOLCHAIN, TOOLS},
+    packages::{GUEST, LINKER, MACHINE, Package, TOOLCHAIN, TOOLS},
     sh,
     toolchain::{self, LLVM_MAJOR, Toolchain},
     ui,
@@ -26,6 +26,7 @@ pub(crate) enum Need {
     Lint,
     Test,
     Machine,
+    Guest,
 }
 
 /// The first release that links the bitcode of LLVM 22; also the one that is installed.
@@ -69,10 +70,10 @@ pub(crate) fn is_root() -> bool {
 /// reader's.
 fn missing_packages(needs: &[Need]) -> Vec<Package> {
     let compiler = Toolchain::find();
-    let mut wanted = [TOOLS, MACHINE].concat();
+    let mut wanted = [TOOLS, MACHINE, GUEST].concat();
     wanted.extend(TOOLCHAIN.iter().filter(|package| match package.need {
         Need::Build => compiler.is_none(),
-        Need::Lint | Need::Test | Need::Machine => compiler != Some(Toolchain::Nightly),
+        Need::Lint | Need::Test | Need::Machine | Need::Guest => compiler != Some(Toolchain::Nightly),
     }));
     if !has_linker() {
         wanted.extend(LINKER);

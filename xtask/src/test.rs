@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 
 use crate::{
     setup::{self, Need},
-    sh, ui,
+    sh, ui, vm,
 };
 
 /// A part of the tests that can be run alone.
@@ -17,6 +17,8 @@ struct Suite {
     packages: &'static [&'static [&'static str]],
     /// How the names of its files in `tests/tests` begin.
     prefixes: &'static [&'static str],
+    /// Whether it switches on virtual machines, and so makes no sense in one.
+    guests: bool,
 }
 
 /// The package whose test files load programs and make network namespaces.
@@ -28,11 +30,17 @@ const SUITES: &[Suite] = &[
         name: "unit",
         packages: &[&["-p", "ipv6-sg-common", "-p", "ipv6-sg-user", "-p", "xtask"], &["-p", END_TO_END, "--lib"]],
         prefixes: &[],
+        guests: false,
     },
-    Suite { name: "bpf", packages: &[], prefixes: &["corpus_host", "corpus_bpf", "exhaustive", "differential"] },
-    Suite { name: "net", packages: &[], prefixes: &["corpus_net", "net_"] },
-    Suite { name: "daemon", packages: &[], prefixes: &["daemon_", "cli_"] },
-    Suite { name: "guest", packages: &[], prefixes: &["guest_"] },
+    Suite {
+        name: "bpf",
+        packages: &[],
+        prefixes: &["corpus_host", "corpus_bpf", "exhaustive", "differential"],
+        guests: false,
+    },
+    Suite { name: "net", packages: &[], prefixes: &["corpus_net", "net_"], guests: false },
+    Suite { name: "daemon", packages: &[], prefixes: &["daemon_", "cli_"], guests: false },
+    Suite { name: "guest", packages: &[], prefixes: &["guest_"], guests: true },
 ];
 
 #[derive(Debug, clap::Args)]
@@ -69,26 +77,33 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
         needs.push(Need::Test);
     }
+    if chosen.iter().any(|(suite, _)| suite.guests) {
+        needs.extend([Need::Machine, Need::Guest]);
+    }
     setup::ensure(&needs)?;
 
     for (suite, files) in chosen {
         for packages in suite.packages {
-            cargo_test(suite.name, packages, args)?;
+            cargo_test(suite, packages, args)?;
         }
         if !files.is_empty() {
             // They run the real binary, which cargo does not build for another package's tests.
             sh::run(sh::cargo().args(["build", "--quiet", "--package", "ipv6-sg-user", "--bins"]))?;
             let mut flags = vec!["-p", END_TO_END];
             flags.extend(files.iter().flat_map(|file| ["--test", file]));
-            cargo_test(suite.name, &flags, args)?;
+            cargo_test(suite, &flags, args)?;
         }
     }
     Ok(())
 }
 
-fn cargo_test(suite: &str, flags: &[&str], args: &Args) -> Result<()> {
-    ui::step("test", suite);
-    sh::run(sh::cargo().arg("test").args(flags).arg("--").args(&args.args))
+fn cargo_test(suite: &Suite, flags: &[&str], args: &Args) -> Result<()> {
+    let mut cargo = sh::cargo();
+    if suite.guests {
+        cargo.env(vm::GUEST, vm::guest()?);
+    }
+    ui::step("test", suite.name);
+    sh::run(cargo.arg("test").args(flags).arg("--").args(&args.args))
 }
 
 /// The test programs that cargo makes of a folder.
@@ -114,7 +129,7 @@ pub(crate) fn end_to_end() -> Result<Vec<(&'static str, Vec<String>)>> {
 
 /// The names of the suites that may have test files.
 pub(crate) fn end_to_end_suites() -> impl Iterator<Item = &'static str> {
-    SUITES.iter().filter(|suite| !suite.prefixes.is_empty()).map(|suite| suite.name)
+    SUITES.iter().filter(|suite| !suite.prefixes.is_empty() && !suite.guests).map(|suite| suite.name)
 }
 
 /// Gives each test program to its suite; one that no suite would run is an error, not forgotten.

@@ -41,11 +41,7 @@ impl Initramfs {
         archive.directory(Path::new("/tmp"), 0o1777)?;
         archive.directory(Path::new("/var/run"), 0o755)?;
         for program in tests.iter().map(|test| &test.path).chain(others) {
-            let stripped = folder.join("stripped");
-            let mut strip = Command::new("strip");
-            strip.arg("-o").arg(&stripped).arg(program);
-            sh::run_quietly(&mut strip, "it is in Debian's package binutils")?;
-            archive.mirror(program, Some(&stripped))?;
+            archive.mirror(program, Some(&strip(folder, program)?))?;
             libraries(program)?.iter().try_for_each(|library| archive.mirror(library, None))?;
         }
         for tool in TOOLS {
@@ -63,9 +59,7 @@ impl Initramfs {
     pub(super) fn set_modules(&self, modules: &[Module]) -> Result<()> {
         let beside = self.path.with_extension("modules");
         let mut archive = Archive::create(beside.clone())?;
-        for (place, module) in modules.iter().enumerate() {
-            archive.file(&Path::new("/modules").join(format!("{place:02}-{}", module.name)), 0o644, &module.bytes)?;
-        }
+        self::modules(&mut archive, modules)?;
         archive.finish()?;
         let append = || {
             let mut whole = OpenOptions::new().append(true).open(&self.path)?;
@@ -76,13 +70,30 @@ impl Initramfs {
     }
 }
 
-fn which(tool: &str) -> Result<PathBuf> {
+/// Puts modules where the first process loads them from, in this order.
+pub(super) fn modules(archive: &mut Archive, modules: &[Module]) -> Result<()> {
+    for (place, module) in modules.iter().enumerate() {
+        archive.file(&Path::new("/modules").join(format!("{place:02}-{}", module.name)), 0o644, &module.bytes)?;
+    }
+    Ok(())
+}
+
+/// Makes a copy of a program, in this folder, without what only debuggers read.
+pub(super) fn strip(folder: &Path, program: &Path) -> Result<PathBuf> {
+    let stripped = folder.join("stripped");
+    let mut strip = Command::new("strip");
+    strip.arg("-o").arg(&stripped).arg(program);
+    sh::run_quietly(&mut strip, "it is in Debian's package binutils")?;
+    Ok(stripped)
+}
+
+pub(super) fn which(tool: &str) -> Result<PathBuf> {
     let found = env::split_paths(PATH).map(|folder| folder.join(tool)).find(|path| path.is_file());
     found.with_context(|| format!("the tests need {tool}, which is in none of {PATH}"))
 }
 
 /// The libraries that a program is linked with, and what loads them. None for one that needs none.
-fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
     let Some(text) = sh::output(Command::new("ldd").arg(program)) else { return Ok(Vec::new()) };
     if let Some(missing) = text.lines().find(|line| line.contains("not found")) {
         bail!("{} cannot run here either: {}", program.display(), missing.trim());

@@ -20,6 +20,7 @@ use crate::{
 
 mod apt;
 mod archive;
+mod guest;
 mod initramfs;
 mod kernel;
 mod machine;
@@ -28,6 +29,7 @@ mod outcome;
 mod programs;
 mod report;
 
+pub(crate) use guest::{VARIABLE as GUEST, prepare as guest};
 use initramfs::Initramfs;
 use kernel::Kernel;
 use machine::Machine;
@@ -40,6 +42,9 @@ const HOST_ONLY: &[&str] = &["corpus_host"];
 
 /// What makes no sense in an emulated machine; docs/kernels.md says why.
 const LEFT_OUT: &[&str] = &[];
+
+/// Loaded before the tests; nothing is loaded on demand, for the machine has no modprobe.
+const MODULES: &[&str] = &["bridge", "cls_bpf", "sch_ingress", "tun", "veth"];
 
 /// So long may one test program take, and so long the whole machine: it hangs then.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(10 * 60);
@@ -109,7 +114,7 @@ fn plan(tests: &[Test], args: &[String]) -> String {
 fn boot(kernel: &Kernel, folder: &Path, initramfs: &Initramfs, tests: &[Test]) -> Result<Row> {
     let start = Instant::now();
     let unpacked = kernel.fetch(folder)?;
-    initramfs.set_modules(&modules::in_order(&unpacked.modules)?)?;
+    initramfs.set_modules(&modules::in_order(&unpacked.modules, MODULES)?)?;
     let console = folder.join("console.log");
     let machine = Machine { image: &unpacked.image, initramfs: &initramfs.path, console: console.clone() };
     let log = folder.join("tests.log");

@@ -1,4 +1,4 @@
-//! The kernel modules that the tests need, with those that they need themselves.
+//! Kernel modules, with those that they need themselves.
 
 use std::{
     collections::BTreeMap,
@@ -9,9 +9,6 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-/// Loaded before the tests; nothing is loaded on demand, for the machine has no modprobe.
-const WANTED: &[&str] = &["bridge", "cls_bpf", "sch_ingress", "tun", "veth"];
-
 /// A module, ready to load.
 #[derive(Debug)]
 pub(super) struct Module {
@@ -21,10 +18,10 @@ pub(super) struct Module {
 }
 
 /// The wanted modules of a kernel, each after those that it depends on. What the kernel has built in is no module.
-pub(super) fn in_order(folder: &Path) -> Result<Vec<Module>> {
+pub(super) fn in_order(folder: &Path, wanted: &[&str]) -> Result<Vec<Module>> {
     let files = list(folder)?;
     let mut loaded = Vec::new();
-    for name in WANTED {
+    for name in wanted {
         add(name, &files, &mut loaded)?;
     }
     Ok(loaded)

@@ -51,7 +51,7 @@ pub(super) fn build(suites: &[(&'static str, Vec<String>)]) -> Result<Programs> 
 }
 
 /// Runs cargo; the kind, the name and the path of each executable that it has built or found built.
-fn executables(cargo: &mut Command) -> Result<Vec<((String, String), PathBuf)>> {
+pub(super) fn executables(cargo: &mut Command) -> Result<Vec<((String, String), PathBuf)>> {
     cargo.args(["--quiet", "--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
     let out = cargo.output().context("cannot start cargo")?;
     if !out.status.success() {
