@@ -47,27 +47,12 @@ pub(super) fn other(kind: u8) -> Reason {
 
 #[cfg(test)]
 mod tests {
-    use crate::abi::{Direction, FragmentKey, Port, PortFlags};
-    use crate::address::Address;
+    use crate::abi::{Direction, Port, PortFlags};
     use crate::eui64;
     use crate::mac::Mac;
     use crate::packet::Bytes;
-    use crate::verdict::{Reason, Tables, judge};
-
-    struct Nothing;
-
-    impl Tables for Nothing {
-        fn source(&self, _: &Address) -> bool {
-            false
-        }
-        fn router(&self, _: &Address) -> bool {
-            false
-        }
-        fn remember_fragment(&self, _: &FragmentKey, _: u32) {}
-        fn first_fragment(&self, _: &FragmentKey) -> Option<u32> {
-            None
-        }
-    }
+    use crate::verdict::empty::Empty;
+    use crate::verdict::{Reason, judge};
 
     /// A listener message of this type with hop limit 1 from one node's link-local address to another's.
     fn message(kind: u8, from: Mac, to: Mac) -> Vec<u8> {
@@ -85,8 +70,8 @@ mod tests {
         let (vm, router) = (Mac { octets: [6, 0x7a, 0x88, 0, 0, 0x8b] }, Mac { octets: [2, 0, 0, 0, 0, 1] });
         let port = Port::new(vm, PortFlags::default());
         let query = message(130, router, vm);
-        assert_eq!(judge(Direction::ToVm, &port, &Bytes::new(&query), &Nothing), Reason::Mld);
+        assert_eq!(judge(Direction::ToVm, &port, &Bytes::new(&query), &Empty), Reason::Mld);
         let report = message(131, vm, router);
-        assert_eq!(judge(Direction::FromVm, &port, &Bytes::new(&report), &Nothing), Reason::MldDestination);
+        assert_eq!(judge(Direction::FromVm, &port, &Bytes::new(&report), &Empty), Reason::MldDestination);
     }
 }

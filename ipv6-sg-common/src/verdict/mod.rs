@@ -7,6 +7,8 @@ mod action;
 mod addresses;
 mod dhcpv6;
 mod discovery;
+#[cfg(test)]
+mod empty;
 mod from_vm;
 mod icmpv6;
 mod layer2;

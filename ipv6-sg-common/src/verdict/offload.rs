@@ -71,29 +71,14 @@ pub(super) fn check<F: Frame>(direction: Direction, packet: &Packet<'_, F>) -> C
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abi::{FragmentKey, Port, PortFlags};
-    use crate::address::Address;
+    use crate::abi::{Port, PortFlags};
     use crate::mac::Mac;
     use crate::packet::{Bytes, Offload};
-    use crate::verdict::{Tables, judge};
+    use crate::verdict::empty::Empty;
+    use crate::verdict::judge;
 
     const MAC: Mac = Mac { octets: [6, 0x7a, 0x88, 0, 0, 0x8b] };
     const UPPER: usize = 54;
-
-    struct Nothing;
-
-    impl Tables for Nothing {
-        fn source(&self, _: &Address) -> bool {
-            false
-        }
-        fn router(&self, _: &Address) -> bool {
-            false
-        }
-        fn remember_fragment(&self, _: &FragmentKey, _: u32) {}
-        fn first_fragment(&self, _: &FragmentKey) -> Option<u32> {
-            Some(0)
-        }
-    }
 
     /// A frame from the VM's link-local address.
     fn packet(next_header: u8, destination: [u8; 16], payload: &[u8]) -> Vec<u8> {
@@ -120,7 +105,7 @@ mod tests {
     }
 
     fn verdict(frame: &[u8], offload: Offload) -> Reason {
-        judge(Direction::FromVm, &port(), &Bytes { offload, ..Bytes::new(frame) }, &Nothing)
+        judge(Direction::FromVm, &port(), &Bytes { offload, ..Bytes::new(frame) }, &Empty)
     }
 
     fn checksum(at: usize) -> Offload {
@@ -162,7 +147,7 @@ mod tests {
     #[test]
     fn fragments_are_finished_before_they_are_cut() {
         let later = [protocol::UDP, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
-        only(&global(44, &later), Reason::Fragment, Reason::ChecksumOffload, |_| false);
+        only(&global(44, &later), Reason::FragmentUnknown, Reason::ChecksumOffload, |_| false);
         assert_eq!(verdict(&global(44, &later), SEGMENTS), Reason::SegmentOffload);
         let mut atomic = [0; 80];
         atomic[0] = protocol::TCP;
@@ -207,7 +192,7 @@ mod tests {
         gre.copy_within(22..38, 38);
         gre[22..38].copy_from_slice(&[0x20, 1, 0xd, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
         let frame = Bytes { offload: SEGMENTS, ..Bytes::new(&gre) };
-        assert_eq!(judge(Direction::ToVm, &port(), &frame, &Nothing), Reason::Traffic);
+        assert_eq!(judge(Direction::ToVm, &port(), &frame, &Empty), Reason::Traffic);
     }
 
     #[test]
