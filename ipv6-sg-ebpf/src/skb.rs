@@ -21,6 +21,9 @@ static SKB_LAYOUT: Global<SkbLayout> = Global::new(SkbLayout {
     csum_start: 0,
     csum_offset: 0,
     mac_header: 0,
+    encapsulation: 0,
+    encapsulation_shift: 0,
+    inner_network_header: 0,
 });
 
 /// A frame as tc sees it; not necessarily linear.
@@ -44,33 +47,6 @@ impl Skb {
         // SAFETY: a valid context, as in `new`.
         unsafe { (*self.context).ifindex }
     }
-
-    /// See [`Offload::checksum_at`]. No context field tells; the structure behind the context does.
-    #[inline(always)]
-    fn checksum_at(&self) -> usize {
-        const WORDS: usize = SKB_WINDOW / 2;
-        let layout = SKB_LAYOUT.load();
-        let mut window = MaybeUninit::<[u16; WORDS]>::uninit();
-        // SAFETY: the helper reads from any address, or fails; `window` has the size it writes.
-        let status = unsafe {
-            let from = self.context.byte_add(layout.window as usize);
-            bpf_probe_read_kernel(window.as_mut_ptr().cast(), SKB_WINDOW as u32, from.cast())
-        };
-        if status != 0 {
-            // What cannot be seen is taken for the worst place.
-            return 0;
-        }
-        // SAFETY: on success the helper has written all of it.
-        let window = unsafe { window.assume_init() };
-        #[expect(clippy::indexing_slicing, reason = "the mask keeps it inside")]
-        let word = |index: u32| window[index as usize & (WORDS - 1)];
-        if word(layout.ip_summed) >> (layout.ip_summed_shift & 0xf) & 3 != SkbLayout::CHECKSUM_DUE {
-            return Offload::NOWHERE;
-        }
-        let at = i64::from(word(layout.csum_start)) + i64::from(word(layout.csum_offset))
-            - i64::from(word(layout.mac_header));
-        if at < 0 { 0 } else { at as usize }
-    }
 }
 
 impl Frame for Skb {
@@ -86,11 +62,42 @@ impl Frame for Skb {
         unsafe { (*self.context).vlan_present != 0 }
     }
 
+    /// No context field tells but for `gso_size`; the structure behind the context does.
     #[inline(always)]
     fn offload(&self) -> Offload {
+        const WORDS: usize = SKB_WINDOW / 2;
         // SAFETY: a valid context, as in `new`.
         let segmented = unsafe { (*self.context).gso_size != 0 };
-        Offload { checksum_at: self.checksum_at(), segmented }
+        let layout = SKB_LAYOUT.load();
+        let mut window = MaybeUninit::<[u16; WORDS]>::uninit();
+        // SAFETY: the helper reads from any address, or fails; `window` has the size it writes.
+        let status = unsafe {
+            let from = self.context.byte_add(layout.window as usize);
+            bpf_probe_read_kernel(window.as_mut_ptr().cast(), SKB_WINDOW as u32, from.cast())
+        };
+        if status != 0 {
+            // What cannot be seen is taken for the worst.
+            return Offload { checksum_at: 0, segmented, inner_at: 0 };
+        }
+        // SAFETY: on success the helper has written all of it.
+        let window = unsafe { window.assume_init() };
+        #[expect(clippy::indexing_slicing, reason = "the mask keeps it inside")]
+        let word = |index: u32| window[index as usize & (WORDS - 1)];
+        let place = |from_head: i64| {
+            let at = from_head - i64::from(word(layout.mac_header));
+            if at < 0 { 0 } else { at as usize }
+        };
+        let due = word(layout.ip_summed) >> (layout.ip_summed_shift & 0xf) & 3 == SkbLayout::CHECKSUM_DUE;
+        let checksum_at = match due {
+            true => place(i64::from(word(layout.csum_start)) + i64::from(word(layout.csum_offset))),
+            false => Offload::NOWHERE,
+        };
+        let tunnelled = word(layout.encapsulation) >> (layout.encapsulation_shift & 0xf) & 1 == 1;
+        let inner_at = match segmented && tunnelled {
+            true => place(i64::from(word(layout.inner_network_header))),
+            false => Offload::NOWHERE,
+        };
+        Offload { checksum_at, segmented, inner_at }
     }
 
     #[inline(always)]

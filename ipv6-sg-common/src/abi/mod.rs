@@ -36,7 +36,7 @@ pub const MAX_SOURCES: u32 = 262_144;
 pub const MAX_ROUTERS: u32 = 65_536;
 
 /// How many fragmented packets a port can have under way at once, both directions together. Far above what an honest
-/// guest has in flight; a port that needs more forgets its own oldest, never a neighbour's.
+/// guest has in flight. One that needs more forgets its own oldest; so does one to which others send that many.
 pub const FRAGMENTS_PER_PORT: u32 = 512;
 
 /// How long a first fragment is remembered, in nanoseconds: the receiver's own limit (RFC 8200 section 4.5).

@@ -21,6 +21,12 @@ pub struct SkbLayout {
     pub csum_offset: u32,
     /// The word that is `mac_header`: where the frame begins, bytes from the start of the buffer.
     pub mac_header: u32,
+    /// The word in which `encapsulation` lies: whether `inner_network_header` means anything.
+    pub encapsulation: u32,
+    /// Its only bit in that word.
+    pub encapsulation_shift: u32,
+    /// The word that is `inner_network_header`: where the packet inside a tunnel begins, bytes from the start of the buffer.
+    pub inner_network_header: u32,
 }
 
 impl SkbLayout {

@@ -145,6 +145,9 @@ pub fn walk<F: Frame>(frame: &F, header: &Ipv6Header) -> Result<Headers, Reason>
                 if word >> 32 & 0xff != 0 {
                     return Err(Reason::RoutingSegmentsLeft);
                 }
+                if matches!(following, protocol::IPV4 | protocol::IPV6 | protocol::ETHERNET) {
+                    return Err(Reason::RoutingTunnel);
+                }
                 (length + 1) * 8
             }
             AUTHENTICATION => (length + 2) * 4,

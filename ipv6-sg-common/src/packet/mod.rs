@@ -40,14 +40,20 @@ pub mod ethertype {
 pub mod protocol {
     /// ICMP for IPv4.
     pub const ICMPV4: u8 = 1;
+    /// An IPv4 packet inside.
+    pub const IPV4: u8 = 4;
     /// TCP.
     pub const TCP: u8 = 6;
     /// UDP.
     pub const UDP: u8 = 17;
+    /// An IPv6 packet inside.
+    pub const IPV6: u8 = 41;
     /// ICMPv6.
     pub const ICMPV6: u8 = 58;
     /// No Next Header.
     pub const NONE: u8 = 59;
+    /// An Ethernet frame inside.
+    pub const ETHERNET: u8 = 143;
 }
 
 /// Read access to one Ethernet frame. Offsets count from the destination MAC.

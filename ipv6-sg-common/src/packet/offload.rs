@@ -10,13 +10,16 @@ pub struct Offload {
     pub checksum_at: usize,
     /// Whether the frame will be cut into segments.
     pub segmented: bool,
+    /// Where in the frame the cutter takes the header of a tunnelled packet to be, whose lengths it writes;
+    /// [`Self::NOWHERE`] when the segments are none of a tunnel.
+    pub inner_at: usize,
 }
 
 impl Offload {
     /// Past every frame.
     pub const NOWHERE: usize = usize::MAX;
     /// Nothing is left to do.
-    pub const NONE: Self = Self { checksum_at: Self::NOWHERE, segmented: false };
+    pub const NONE: Self = Self { checksum_at: Self::NOWHERE, segmented: false, inner_at: Self::NOWHERE };
 
     /// Whether a checksum is due.
     #[inline(always)]

@@ -49,6 +49,7 @@ impl Reason {
             | HopByHopNotFirst
             | RoutingType0
             | RoutingSegmentsLeft
+            | RoutingTunnel
             | FragmentTwice
             | FragmentEmpty
             | FragmentLength

@@ -7,10 +7,13 @@
 
 use super::{Check, Packet, Reason};
 use crate::abi::Direction;
-use crate::packet::{ETHERNET_HEADER, FragmentKind, Frame, ethertype, protocol};
+use crate::packet::{ETHERNET_HEADER, FragmentKind, Frame, Offload, ethertype, protocol};
 
 /// Bytes at the start of an upper header other than TCP's and UDP's that filters look at: ports, or their like.
 const PORTS: usize = 4;
+
+/// Length of a UDP header.
+const UDP: usize = 8;
 
 /// Whether an IPv4 or ARP frame stays what whoever filters it sees.
 #[inline(always)]
@@ -20,14 +23,18 @@ pub(super) fn beside_ipv6<F: Frame>(frame: &F, ether_type: u16) -> Check {
     if ether_type == ethertype::ARP {
         return if offload.has_checksum() || offload.segmented { Err(Reason::Ipv4Offload) } else { Ok(()) };
     }
-    if !offload.has_checksum() {
+    if !offload.has_checksum() && !offload.segmented {
         return Ok(());
     }
     // Its last byte is the first of the IPv4 header.
     let Some([word]) = frame.head::<1>(ETHERNET_HEADER - 7) else { return Err(Reason::Ipv4Offload) };
     let header = (u64::from_be(word) as usize & 0xf) * 4;
     let header = if header < 20 { 20 } else { header };
-    if offload.checksum_at < ETHERNET_HEADER + header + PORTS { Err(Reason::Ipv4Offload) } else { Ok(()) }
+    let upper = ETHERNET_HEADER + header;
+    if offload.checksum_at < upper + PORTS || (offload.segmented && offload.inner_at < upper + UDP) {
+        return Err(Reason::Ipv4Offload);
+    }
+    Ok(())
 }
 
 /// Whether an IPv6 packet stays what was judged.
@@ -38,12 +45,13 @@ pub(super) fn check<F: Frame>(direction: Direction, packet: &Packet<'_, F>) -> C
     let whole = matches!(headers.fragment.kind, FragmentKind::None | FragmentKind::Atomic);
     if offload.segmented {
         let cut = match headers.protocol {
-            protocol::TCP => true,
-            // DHCPv6: each segment would begin with a message type of its own.
-            protocol::UDP => !packet.stays_on_link(),
+            protocol::TCP => offload.inner_at == Offload::NOWHERE,
+            // DHCPv6: each segment would begin with a message type of its own. From 6.17 on the guest says where the
+            // packet inside a tunnel begins; the kernel looks only that it is behind where the guest says UDP is.
+            protocol::UDP => !packet.stays_on_link() && offload.inner_at >= headers.upper + UDP,
             protocol::ICMPV6 => false,
             // To the VM, receive offload may have joined the packets of any tunnel.
-            _ => matches!(direction, Direction::ToVm),
+            _ => matches!(direction, Direction::ToVm) && offload.inner_at >= headers.upper,
         };
         if !cut || !whole {
             return Err(Reason::SegmentOffload);
@@ -73,7 +81,7 @@ mod tests {
     use super::*;
     use crate::abi::{Port, PortFlags};
     use crate::mac::Mac;
-    use crate::packet::{Bytes, Offload};
+    use crate::packet::Bytes;
     use crate::verdict::empty::Empty;
     use crate::verdict::judge;
 
@@ -109,10 +117,10 @@ mod tests {
     }
 
     fn checksum(at: usize) -> Offload {
-        Offload { checksum_at: at, segmented: false }
+        Offload { checksum_at: at, ..Offload::NONE }
     }
 
-    const SEGMENTS: Offload = Offload { checksum_at: Offload::NOWHERE, segmented: true };
+    const SEGMENTS: Offload = Offload { segmented: true, ..Offload::NONE };
 
     /// Of all places in the frame, the checksum may land in these.
     #[track_caller]
@@ -196,6 +204,16 @@ mod tests {
     }
 
     #[test]
+    fn the_packet_inside_a_tunnel_is_behind_the_header_of_the_tunnel() {
+        let inside = |inner_at| Offload { inner_at, ..SEGMENTS };
+        for at in 0..160 {
+            let udp = verdict(&global(protocol::UDP, &[0; 80]), inside(at));
+            assert_eq!(udp == Reason::Traffic, at >= UPPER + 8, "{at}: {udp}");
+            assert_eq!(verdict(&global(protocol::TCP, &[0; 80]), inside(at)), Reason::SegmentOffload);
+        }
+    }
+
+    #[test]
     fn ipv4_and_arp_stay_what_their_filters_see() {
         let mut ipv4 = vec![0xff; 6];
         ipv4.extend(MAC.octets);
@@ -205,6 +223,8 @@ mod tests {
         ipv4[14] = 0x41;
         only(&ipv4, Reason::Ipv4, Reason::Ipv4Offload, |at| at >= 14 + 20 + 4);
         assert_eq!(verdict(&ipv4, SEGMENTS), Reason::Ipv4);
+        assert_eq!(verdict(&ipv4, Offload { inner_at: 14 + 20 + 7, ..SEGMENTS }), Reason::Ipv4Offload);
+        assert_eq!(verdict(&ipv4, Offload { inner_at: 14 + 20 + 8, ..SEGMENTS }), Reason::Ipv4);
         assert_eq!(verdict(&ipv4[..14], checksum(60)), Reason::Ipv4Offload);
         ipv4[13] = 6;
         only(&ipv4, Reason::Arp, Reason::Ipv4Offload, |_| false);

@@ -115,6 +115,8 @@ reasons! {
     RoutingType0 = routing_type_0,
     /// A routing header that still has segments to visit.
     RoutingSegmentsLeft = routing_segments_left,
+    /// A routing header at its end around another packet, which a segment router would unpack.
+    RoutingTunnel = routing_tunnel,
     /// Two fragment headers.
     FragmentTwice = fragment_twice,
     /// A fragment with more to come and nothing in it.

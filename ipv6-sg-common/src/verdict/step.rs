@@ -66,7 +66,7 @@ impl Reason {
             | Ipv4Disabled | Ipv4Offload => Step::Layer2,
             Ipv6Truncated | Ipv6Version | Ipv6Jumbogram | Ipv6PayloadLength => Step::Ipv6Header,
             TooManyHeaders | ExtensionTruncated | HopByHopNotFirst | RoutingType0 | RoutingSegmentsLeft
-            | FragmentTwice | FragmentEmpty | FragmentLength | FragmentTooLong | FragmentHeadless => {
+            | RoutingTunnel | FragmentTwice | FragmentEmpty | FragmentLength | FragmentTooLong | FragmentHeadless => {
                 Step::ExtensionHeaders
             }
             UpperTruncated | Icmpv4 | ChecksumOffload | SegmentOffload => Step::UpperHeader,

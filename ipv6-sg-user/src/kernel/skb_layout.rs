@@ -28,20 +28,29 @@ pub fn of_running_kernel() -> Result<SkbLayout> {
             Offset::BitOffsetAndSize(bits, size) => (bits, size),
         })
     };
-    let fields = [field("ip_summed")?, field("csum_start")?, field("csum_offset")?, field("mac_header")?];
+    let fields = [
+        field("ip_summed")?,
+        field("encapsulation")?,
+        field("csum_start")?,
+        field("csum_offset")?,
+        field("mac_header")?,
+        field("inner_network_header")?,
+    ];
     layout(fields).ok_or_else(|| unknown(format!("struct sk_buff has an unknown shape: {fields:?}")))
 }
 
-/// The layout with these fields, each given as offset and size in bits: `ip_summed`, `csum_start`, `csum_offset`,
-/// `mac_header`. `None` when it is not of the shape that the program reads.
-fn layout([summed, start, offset, mac]: [(u32, u32); 4]) -> Option<SkbLayout> {
-    let first = [summed, start, offset, mac].into_iter().map(|(bits, _)| bits / 16).min()?;
+/// The layout with these fields, each given as offset and size in bits: `ip_summed`, `encapsulation`, `csum_start`,
+/// `csum_offset`, `mac_header`, `inner_network_header`. `None` when it is not of the shape that the program reads.
+fn layout(fields: [(u32, u32); 6]) -> Option<SkbLayout> {
+    let [summed, encapsulation, numbers @ ..] = fields;
+    let first = fields.into_iter().map(|(bits, _)| bits / 16).min()?;
     let word = |(bits, _): (u32, u32)| Some(bits / 16 - first).filter(|word| (*word as usize) < SKB_WINDOW / 2);
     let whole = |(bits, size): (u32, u32)| bits.is_multiple_of(16) && size == 16;
-    let ip_summed_shift = summed.0 % 16;
-    if summed.1 != 2 || ip_summed_shift > 14 || ![start, offset, mac].into_iter().all(whole) {
+    let (ip_summed_shift, encapsulation_shift) = (summed.0 % 16, encapsulation.0 % 16);
+    if summed.1 != 2 || ip_summed_shift > 14 || encapsulation.1 != 1 || !numbers.into_iter().all(whole) {
         return None;
     }
+    let [start, offset, mac, inner] = numbers;
     Some(SkbLayout {
         window: first * 2,
         ip_summed: word(summed)?,
@@ -49,6 +58,9 @@ fn layout([summed, start, offset, mac]: [(u32, u32); 4]) -> Option<SkbLayout> {
         csum_start: word(start)?,
         csum_offset: word(offset)?,
         mac_header: word(mac)?,
+        encapsulation: word(encapsulation)?,
+        encapsulation_shift,
+        inner_network_header: word(inner)?,
     })
 }
 
@@ -67,23 +79,37 @@ impl Readable for Bytes {
 mod tests {
     use super::*;
 
+    const SOUND: [(u32, u32); 6] = [(1029, 2), (1044, 1), (1088, 16), (1104, 16), (1456, 16), (1392, 16)];
+
     #[test]
     fn bits_become_words_of_a_window() {
-        let found = layout([(1029, 2), (1088, 16), (1104, 16), (1456, 16)]);
-        let wanted =
-            SkbLayout { window: 128, ip_summed: 0, ip_summed_shift: 5, csum_start: 4, csum_offset: 5, mac_header: 27 };
-        assert_eq!(found, Some(wanted));
+        let wanted = SkbLayout {
+            window: 128,
+            ip_summed: 0,
+            ip_summed_shift: 5,
+            csum_start: 4,
+            csum_offset: 5,
+            mac_header: 27,
+            encapsulation: 1,
+            encapsulation_shift: 4,
+            inner_network_header: 23,
+        };
+        assert_eq!(layout(SOUND), Some(wanted));
     }
 
     #[test]
     fn other_shapes_are_refused() {
-        for fields in [
-            [(1029, 3), (1088, 16), (1104, 16), (1456, 16)],
-            [(1039, 2), (1088, 16), (1104, 16), (1456, 16)],
-            [(1029, 2), (1089, 16), (1104, 16), (1456, 16)],
-            [(1029, 2), (1088, 16), (1104, 8), (1456, 16)],
-            [(1029, 2), (1088, 16), (1104, 16), (1536, 16)],
+        for (index, other) in [
+            (0, (1029, 3)),
+            (0, (1039, 2)),
+            (1, (1044, 2)),
+            (2, (1089, 16)),
+            (3, (1104, 8)),
+            (4, (1536, 16)),
+            (5, (1393, 16)),
         ] {
+            let mut fields = SOUND;
+            fields[index] = other;
             assert_eq!(layout(fields), None, "{fields:?}");
         }
     }

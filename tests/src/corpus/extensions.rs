@@ -133,6 +133,10 @@ fn routes(direction: Direction) -> Vec<Case> {
     let of =
         |name: &str, extensions, reason| case(direction, S::RoutingHeader, name, behind(direction, extensions), reason);
     let first = behind(direction, vec![fragment(9, 0, true), routing(0, 1)]).upper(udp(1, 2, &[0; 16]));
+    let around = |name: &str, kind, inside, reason| {
+        let packet = behind(direction, vec![routing(kind, 0)]).upper(raw(inside, vec![0; 40]));
+        case(direction, S::RoutingHeader, name, packet, reason)
+    };
     vec![
         case(direction, S::RoutingHeader, "route_0_in_first_fragment", first, RoutingType0),
         of("route_0_segments_0", vec![routing(0, 0)], RoutingType0),
@@ -155,5 +159,10 @@ fn routes(direction: Direction) -> Vec<Case> {
         of("route_253", vec![routing(253, 255)], RoutingSegmentsLeft),
         of("route_255_used_up", vec![routing(255, 0)], Traffic),
         of("route_4_behind_ah", vec![authentication(12), routing(4, 1)], RoutingSegmentsLeft),
+        around("route_4_around_ipv6", 4, 41, RoutingTunnel),
+        around("route_4_around_ipv4", 4, 4, RoutingTunnel),
+        around("route_4_around_ethernet", 4, 143, RoutingTunnel),
+        around("route_3_around_ipv6", 3, 41, RoutingTunnel),
+        around("route_4_around_gre", 4, 47, Traffic),
     ]
 }
