@@ -10,7 +10,7 @@ use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, ArrayOfMaps, HashMap, Map, MapData, PerCpuArray, PerCpuValues, RingBuf};
 use aya::programs::{Program, ProgramError, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp, XdpMode, tc};
 use aya::util::nr_cpus;
-use aya::{Ebpf, EbpfLoader, Pod};
+use aya::{Ebpf, EbpfLoader, Pod, VerifierLogLevel};
 use ipv6_sg::kernel::{InnerMaker, OBJECT, skb_layout};
 use ipv6_sg_common::abi::{
     Counters, Direction, DropEvent, EventBudget, FirstFragment, FragmentKey, Hook, Port, RouterKey, SkbLayout,
@@ -100,11 +100,16 @@ impl Object {
         });
     }
 
-    fn of(ifindex: u32, setup: &Setup) -> Self {
+    /// The object with its maps, and programs that are still to be loaded; what the verifier will say of them.
+    pub fn unloaded(words: VerifierLogLevel) -> Ebpf {
         let layout = Raw(skb_layout().expect("the kernel has type information"));
         let mut loader = EbpfLoader::new();
-        loader.override_global(SkbLayout::NAME, &layout, true);
-        let mut ebpf = loader.load(OBJECT).expect("the object is sound");
+        loader.verifier_log_level(words).override_global(SkbLayout::NAME, &layout, true);
+        loader.load(OBJECT).expect("the object is sound")
+    }
+
+    fn of(ifindex: u32, setup: &Setup) -> Self {
+        let mut ebpf = Self::unloaded(VerifierLogLevel::default());
         for name in [programs::FROM_VM, programs::TO_VM] {
             let program: &mut SchedClassifier = ebpf.program_mut(name).expect(name).try_into().expect(name);
             program.load().unwrap_or_else(|error| panic!("{name} does not load: {error}"));

@@ -60,7 +60,7 @@ fn a_restart_adopts_what_is_there() {
     drop(daemon);
     let _daemon = hypervisor.daemon();
     // The same links running the same programs: nothing was attached anew.
-    assert_eq!(hypervisor.links("vm1"), links);
+    hypervisor.assert_adopted("vm1", &links);
     assert_eq!(hypervisor.site.pinned(), pinned);
     let (before, after) = (counters.direction(Direction::FromVm), hypervisor.counters("vm1"));
     assert_eq!(before.of(Reason::SourcePrivacy), after.direction(Direction::FromVm).of(Reason::SourcePrivacy));
@@ -85,7 +85,7 @@ fn not_a_packet_is_lost_or_leaked_across_kills_and_restarts() {
     let counters = hypervisor.counters("vm1");
     assert_eq!(counters.from_vm.of(Reason::SourcePrivacy).packets, report.sent);
     assert_eq!(counters.from_vm.of(Reason::Traffic).packets, report.sent);
-    assert_eq!(hypervisor.links("vm1"), links);
+    hypervisor.assert_adopted("vm1", &links);
     println!("{} honest and as many forged frames across 6 restarts", report.sent);
 }
 
@@ -99,7 +99,7 @@ fn a_restart_follows_what_changed_meanwhile() {
     hypervisor.site.state("30-more.toml", "[network.other]\nprefixes = []\n");
     let daemon = hypervisor.daemon();
     hypervisor.wait_released("vm1");
-    assert_eq!(hypervisor.links("vm2"), links);
+    hypervisor.assert_adopted("vm2", &links);
     daemon.assert_never("ERROR");
     // Nobody guards vm1 now: its forged frames leave.
     let (into, bad) = (neighbour.wire(), forged(&vm, &neighbour, 3));

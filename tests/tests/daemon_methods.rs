@@ -37,26 +37,11 @@ fn guard_with_filters(hypervisor: &Hypervisor) {
     });
 }
 
-/// The programs that filters of ours run on a port, by id.
-fn filters(hypervisor: &Hypervisor, port: &str) -> Vec<u64> {
-    let side = |side| {
-        let text = hypervisor.netns.run(&format!("tc -j filter show dev {port} {side}"));
-        let filters: serde_json::Value = serde_json::from_str(&text).expect("tc prints JSON");
-        let ids = filters
-            .as_array()
-            .expect("a list")
-            .iter()
-            .filter_map(|filter| filter.pointer("/options/prog/id")?.as_u64());
-        ids.collect::<Vec<_>>()
-    };
-    ["ingress", "egress"].map(side).concat()
-}
-
 #[test]
 fn filters_are_replaced_without_a_gap_and_taken_off() {
     let (hypervisor, vm, neighbour) = hypervisor();
     guard_with_filters(&hypervisor);
-    let first = filters(&hypervisor, "vm1");
+    let first = hypervisor.filters("vm1");
     assert_eq!(first.len(), 2, "one on each side");
 
     let traffic = Traffic::start(&vm, &neighbour);
@@ -67,7 +52,7 @@ fn filters_are_replaced_without_a_gap_and_taken_off() {
     traffic.flow(200);
     let report = traffic.stop();
     report.assert_clean();
-    let last = filters(&hypervisor, "vm1");
+    let last = hypervisor.filters("vm1");
     assert_eq!(last.len(), 2, "replaced, not added: {last:?}");
     assert!(first.iter().all(|program| !last.contains(program)), "{first:?} still run");
     assert_eq!(hypervisor.counters("vm1").from_vm.of(Reason::SourcePrivacy).packets, report.sent);
@@ -81,7 +66,7 @@ fn filters_are_replaced_without_a_gap_and_taken_off() {
         }
         guard.remove_pins().expect("removed");
     });
-    assert_eq!(filters(&hypervisor, "vm1"), [0; 0]);
+    assert_eq!(hypervisor.filters("vm1"), [0; 0]);
     assert_eq!(hypervisor.site.pinned().len(), 0, "{:#?}", hypervisor.site.pinned());
     let (into, bad) = (neighbour.wire(), forged(&vm, &neighbour, 1));
     vm.wire().send(&bad);
@@ -96,7 +81,7 @@ fn only_our_own_filters_are_taken_off() {
     guard_with_filters(&hypervisor);
     let mut foreign = Foreign::load(programs::FROM_VM, ACCEPT, &hypervisor.site.pins.join("foreign"));
     foreign.attach_filter(&hypervisor.netns, "vm1", TcAttachType::Ingress, 7, 7);
-    let [ours, others] = ["vm1", "vm2"].map(|port| filters(&hypervisor, port));
+    let [ours, others] = ["vm1", "vm2"].map(|port| hypervisor.filters(port));
     assert_eq!((ours.len(), others.len()), (3, 2), "{ours:?} {others:?}");
 
     let ifindex = |port| hypervisor.netns.ifindex(port).expect("an interface");
@@ -109,14 +94,14 @@ fn only_our_own_filters_are_taken_off() {
         assert!(matches!(gone, KernelError::InterfaceGone { ifindex, .. } if ifindex == vm1), "{gone}");
         assert_eq!(guard.entries().len(), 2, "a port was forgotten whose filters are still there");
     });
-    assert_eq!([filters(&hypervisor, "vm9"), filters(&hypervisor, "vm1")], [ours, others]);
+    assert_eq!([hypervisor.filters("vm9"), hypervisor.filters("vm1")], [ours, others]);
 
     hypervisor.netns.inside(|| {
         let mut guard = Guard::open(Pins::new(&hypervisor.site.pins), TcMethod::Clsact).expect("an object that loads");
         guard.release(vm1, Some("vm9")).expect("released");
         // Taken off already, and without the qdisc to look in: nothing is left to do.
         guard.release(vm1, Some("vm9")).expect("released");
-        assert_eq!(filters(&hypervisor, "vm9"), [u64::from(foreign.id())]);
+        assert_eq!(hypervisor.filters("vm9"), [u64::from(foreign.id())]);
         hypervisor.netns.run("tc qdisc del dev vm1 clsact");
         guard.release(ifindex("vm1"), Some("vm1")).expect("released");
         assert_eq!(guard.known().len(), 0);
@@ -215,4 +200,13 @@ fn the_shield_in_the_driver() {
 #[test]
 fn the_shield_wherever_it_can_be() {
     assert_shielded("auto", "xdp");
+}
+
+/// In one line, and not at all where it lacks nothing.
+#[test]
+fn what_the_kernel_lacks_is_said_at_the_start() {
+    let (hypervisor, _vm, _neighbour) = hypervisor();
+    let daemon = hypervisor.daemon();
+    let lacks = usize::from(TcMethod::of_this_kernel() == TcMethod::Clsact);
+    assert_eq!(daemon.lines_with("this kernel has no").len(), lacks, "{:#?}", daemon.lines());
 }

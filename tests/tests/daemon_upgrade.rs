@@ -7,7 +7,7 @@ use ipv6_sg::kernel::{Attachment, Guard, Hook, Pins, PortEntry, TcMethod, XdpMod
 use ipv6_sg::state::{Settings, directory};
 use ipv6_sg_common::abi::{ABI_VERSION, maps};
 use ipv6_sg_common::verdict::Reason;
-use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Traffic, eventually, run};
+use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Traffic, eventually, has_links, run};
 use ipv6_sg_tests::world::{NEIGHBOUR_MAC, VM_MAC};
 use nix::sys::signal::Signal;
 
@@ -46,6 +46,9 @@ fn guard_as_other_version(hypervisor: &Hypervisor, ports: &[&str], xdp: XdpMode)
 
 #[test]
 fn another_versions_links_are_switched_without_a_gap() {
+    if !has_links() {
+        return;
+    }
     let (hypervisor, vm, neighbour) = hypervisor();
     guard_as_other_version(&hypervisor, &["vm1", "vm2"], XdpMode::Generic);
     let hooks = ["from_vm", "to_vm", "shield_generic"];
@@ -79,6 +82,9 @@ fn pin_again(link: (u64, u64), path: &std::path::Path) {
 /// A daemon that dies between pinning a switched link as its own and removing the other version's pin leaves both.
 #[test]
 fn a_switch_that_was_cut_short_is_finished() {
+    if !has_links() {
+        return;
+    }
     let (hypervisor, vm, neighbour) = hypervisor();
     guard_as_other_version(&hypervisor, &["vm1", "vm2"], XdpMode::Generic);
     let hooks = ["from_vm", "to_vm", "shield_generic"];
@@ -107,6 +113,9 @@ fn a_switch_that_was_cut_short_is_finished() {
 /// A pin whose link somebody detached is worth nothing: the tap is guarded anew, beside it or in its place.
 #[test]
 fn a_dead_link_is_replaced() {
+    if !has_links() {
+        return;
+    }
     let (hypervisor, vm, neighbour) = hypervisor();
     drop(hypervisor.daemon());
     let dead = hypervisor.link(ABI_VERSION, "vm1", "from_vm");
@@ -124,6 +133,9 @@ fn a_dead_link_is_replaced() {
 /// What cannot be removed keeps no tap from being guarded, and is not forgotten.
 #[test]
 fn a_pin_that_cannot_be_removed_is_tried_again() {
+    if !has_links() {
+        return;
+    }
     let (hypervisor, _vm, _neighbour) = hypervisor();
     let ifindex = hypervisor.netns.ifindex("vm1").expect("an interface");
     let other = hypervisor.site.pins.join(format!("v{OTHER}/links/{ifindex}-from_vm"));
@@ -146,6 +158,9 @@ fn a_pin_that_cannot_be_removed_is_tried_again() {
 /// A tap that the other version guarded and that is gone, and one that the state no longer names.
 #[test]
 fn another_versions_leftovers_go() {
+    if !has_links() {
+        return;
+    }
     let (hypervisor, vm, neighbour) = hypervisor();
     let _third = hypervisor.guest("vm3", "06:00:00:00:00:03".parse().expect("a MAC"), Ip::Silent);
     hypervisor.port("vm3", "06:00:00:00:00:03".parse().expect("a MAC"), "");

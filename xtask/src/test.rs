@@ -35,7 +35,7 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "bpf",
         packages: &[],
-        prefixes: &["corpus_host", "corpus_bpf", "exhaustive", "differential"],
+        prefixes: &["corpus_host", "corpus_bpf", "verifier", "exhaustive", "differential"],
         guests: false,
     },
     Suite { name: "net", packages: &[], prefixes: &["corpus_net", "net_"], guests: false },

@@ -63,6 +63,9 @@ async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send
         Ok(Enforcer::start(Guard::open(open_pins, method)?, desired, xdp))
     });
     let enforcer = enforcer.await.context("the enforcer's first round panicked")??;
+    if let Some(lacks) = method.lacks() {
+        tracing::info!("{lacks}");
+    }
     warn_of_rules(&image);
     let first = enforcer.status().clone();
     let (requests, queue) = mpsc::channel();

@@ -71,6 +71,17 @@ impl TcMethod {
         let links = KernelVersion::current().is_ok_and(|version| version >= KernelVersion::new(6, 6, 0));
         if links { Self::Tcx } else { Self::Clsact }
     }
+
+    /// What a kernel that offers no more cannot do, for whoever runs it: see docs/kernels.md.
+    pub const fn lacks(self) -> Option<&'static str> {
+        match self {
+            Self::Tcx => None,
+            Self::Clsact => Some(
+                "this kernel has no links for tc programs, which Linux has from 6.6 on: taps are guarded by filters of clsact, \
+                 which others can remove, and which are then put back within half a minute",
+            ),
+        }
+    }
 }
 
 /// Whether and where the XDP shield stands.

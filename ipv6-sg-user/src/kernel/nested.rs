@@ -1,10 +1,10 @@
 //! What a port remembers from one packet to the next: for each kind of memory a map of maps, index → inner map.
 
-use std::collections::BTreeSet;
 use std::os::fd::AsFd as _;
+use std::{io, thread};
 
 use aya::maps::{ArrayOfMaps, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues};
-use aya::util::nr_cpus;
+use aya::util::{KernelVersion, nr_cpus};
 use ipv6_sg_common::abi::{Counters, FirstFragment, FragmentKey, maps};
 
 use super::error::{absent, caused_by, not_permitted};
@@ -48,6 +48,12 @@ fn clear_fragments(map: Map) -> Result<()> {
     Ok(())
 }
 
+/// From this version on the kernel only looks when it is asked which map is where. Before, it also waits for an RCU grace
+/// period, each time, as it does after a change.
+const LOOKS_AT_ONCE: KernelVersion = KernelVersion::new(6, 8, 0);
+/// So many look at the same time before that, and wait for the same grace periods. One alone would take minutes.
+const LOOKERS: usize = 512;
+
 /// The memories of one kind.
 pub(super) struct Nested {
     kind: Kind,
@@ -70,16 +76,32 @@ impl Nested {
         self.put(index, &self.maker.make(&format!("{}{index}", self.kind.inner))?)
     }
 
-    /// The indices that have a map.
-    pub(super) fn present(&self) -> Result<BTreeSet<u32>> {
-        let outer = self.handle()?;
-        let mut present = BTreeSet::new();
-        for index in 0..outer.len() {
-            if at(&outer, index).map_err(self.refused("read"))?.is_some() {
-                present.insert(index);
+    /// Those of the indices that have a map.
+    pub(super) fn present(&self, among: &[u32]) -> Result<Vec<u32>> {
+        let look = |indices: &[u32]| -> Result<Vec<u32>> {
+            let outer = self.handle()?;
+            let mut present = Vec::new();
+            for index in indices {
+                if at(&outer, *index).map_err(self.refused("read"))?.is_some() {
+                    present.push(*index);
+                }
             }
+            Ok(present)
+        };
+        if KernelVersion::current().is_ok_and(|version| version >= LOOKS_AT_ONCE) {
+            return look(among);
         }
-        Ok(present)
+        let shares = among.chunks(among.len().div_ceil(LOOKERS).max(1));
+        let results: Vec<_> = thread::scope(|scope| {
+            let start = |share| (share, thread::Builder::new().spawn_scoped(scope, move || look(share)));
+            let threads: Vec<_> = shares.map(start).collect();
+            let end = |(share, thread): (_, io::Result<thread::ScopedJoinHandle<'_, _>>)| {
+                // A host that has no thread for it can wait for one after the other.
+                thread.ok().and_then(|thread| thread.join().ok()).unwrap_or_else(|| look(share))
+            };
+            threads.into_iter().map(end).collect()
+        });
+        Ok(results.into_iter().collect::<Result<Vec<_>>>()?.concat())
     }
 
     /// Empties the map at this index.

@@ -5,7 +5,7 @@ use std::io;
 use std::thread::{self, ScopedJoinHandle};
 
 use aya::maps::{Array, HashMap, MapData, MapError};
-use ipv6_sg_common::abi::{EventBudget, PORT_SLOTS, Port, maps};
+use ipv6_sg_common::abi::{EventBudget, MAX_PORTS, PORT_SLOTS, Port, maps};
 
 use super::error::absent;
 use super::nested::{KINDS, Nested};
@@ -43,9 +43,11 @@ impl Store for MapStore {
     }
 
     fn furnished(&self) -> Result<BTreeSet<u32>> {
-        let mut sets = self.kinds.iter().map(Nested::present);
-        let first = sets.next().unwrap_or_else(|| Ok(BTreeSet::new()))?;
-        sets.try_fold(first, |all, set| Ok(all.intersection(&set?).copied().collect()))
+        let mut furnished = (0..MAX_PORTS).collect::<Vec<_>>();
+        for kind in &self.kinds {
+            furnished = kind.present(&furnished)?;
+        }
+        Ok(furnished.into_iter().collect())
     }
 
     fn write(&mut self, slot: u32, port: Option<Port>) -> Result<()> {

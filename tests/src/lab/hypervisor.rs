@@ -4,12 +4,12 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
-use ipv6_sg::kernel::{Hook, Inspect};
+use ipv6_sg::kernel::{Hook, Inspect, TcMethod};
 use ipv6_sg_common::abi::{ABI_VERSION, Counters};
 use ipv6_sg_common::mac::Mac;
 use serde_json::Value;
 
-use super::{Guest, Ip, Machine, Netns, Process, Site, Tap, eventually};
+use super::{Guest, Ip, Machine, Netns, Process, Site, Tap, eventually, outcome};
 
 /// A hypervisor and the installation on it.
 pub struct Hypervisor {
@@ -125,7 +125,22 @@ impl Hypervisor {
 
     /// How many of the two programs run on an interface.
     pub fn programs(&self, port: &str) -> usize {
-        self.netns.inside(|| Inspect::attached(port)).map_or(0, |hooks| hooks.len())
+        match TcMethod::of_this_kernel() {
+            TcMethod::Tcx => self.netns.inside(|| Inspect::attached(port)).map_or(0, |hooks| hooks.len()),
+            TcMethod::Clsact => self.filters(port).len(),
+        }
+    }
+
+    /// The programs that filters run on a port, by id; none where there is no such port.
+    pub fn filters(&self, port: &str) -> Vec<u64> {
+        let side = |side| {
+            let mut tc = self.netns.command("tc");
+            let shown = outcome(tc.args(["-j", "filter", "show", "dev", port, side]));
+            let filters: Value = serde_json::from_str(&shown.out).unwrap_or_default();
+            let ids = filters.as_array().into_iter().flatten().map(|filter| filter.pointer("/options/prog/id"));
+            ids.filter_map(|id| id?.as_u64()).collect::<Vec<_>>()
+        };
+        ["ingress", "egress"].map(side).concat()
     }
 
     /// Waits until both programs run on an interface.
@@ -140,10 +155,22 @@ impl Hypervisor {
         eventually("a released interface", || (self.programs(port) == 0).then_some(()));
     }
 
-    /// Which kernel object each link of a port is, and which program it runs: for both hooks.
+    /// Which kernel object each link of a port is, and which program it runs: for both hooks. Filters are no objects.
     #[track_caller]
     pub fn links(&self, port: &str) -> Vec<(u64, u64)> {
-        Hook::TC.iter().map(|hook| self.link(ABI_VERSION, port, hook.name())).collect()
+        match TcMethod::of_this_kernel() {
+            TcMethod::Tcx => Hook::TC.iter().map(|hook| self.link(ABI_VERSION, port, hook.name())).collect(),
+            TcMethod::Clsact => self.filters(port).into_iter().map(|program| (0, program)).collect(),
+        }
+    }
+
+    /// Panics unless a daemon that was started after [`Self::links`] has left everything as it was. Filters it replaces.
+    #[track_caller]
+    pub fn assert_adopted(&self, port: &str, links: &[(u64, u64)]) {
+        match TcMethod::of_this_kernel() {
+            TcMethod::Tcx => assert_eq!(self.links(port), links),
+            TcMethod::Clsact => assert_eq!(self.filters(port).len(), links.len()),
+        }
     }
 
     /// Which kernel object a link is that this version of the program pinned, and which program it runs.

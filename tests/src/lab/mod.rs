@@ -38,8 +38,11 @@ mod undo;
 mod vnet_socket;
 mod wire;
 
-use std::thread;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
+use std::{env, thread};
+
+use ipv6_sg::kernel::TcMethod;
 
 pub use frames::no_room;
 pub use guest::{Guest, Ip};
@@ -74,9 +77,9 @@ pub fn within<T>(patience: Duration, what: &str, condition: impl FnMut() -> Opti
     look(patience, condition).unwrap_or_else(|| panic!("{what}: not within {patience:?}"))
 }
 
-/// Looks again and again until there is something, or has been nothing for `patience`.
+/// Looks again and again until there is something, or has been nothing for `patience`: times [`slowness`].
 pub fn look<T>(patience: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
-    let start = Instant::now();
+    let (start, patience) = (Instant::now(), patience.saturating_mul(slowness()));
     loop {
         let found = condition();
         if found.is_some() || start.elapsed() >= patience {
@@ -84,4 +87,22 @@ pub fn look<T>(patience: Duration, mut condition: impl FnMut() -> Option<T>) -> 
         }
         thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// How many times slower than a real one this machine is at most: `IPV6_SG_SLOWNESS`, for emulated ones.
+pub fn slowness() -> u32 {
+    static SLOWNESS: LazyLock<u32> = LazyLock::new(|| {
+        let text = env::var("IPV6_SG_SLOWNESS").unwrap_or_else(|_| "1".to_owned());
+        text.parse().unwrap_or_else(|_| panic!("IPV6_SG_SLOWNESS={text} is not a number"))
+    });
+    *SLOWNESS
+}
+
+/// Whether tc programs have links here. Where not, says so in the words that `cargo xtask vm` shows.
+pub fn has_links() -> bool {
+    let links = TcMethod::of_this_kernel() == TcMethod::Tcx;
+    if !links {
+        println!("not on this kernel: links of tc programs (TCX), which Linux has from 6.6 on");
+    }
+    links
 }

@@ -95,14 +95,14 @@ impl Process {
     #[track_caller]
     pub fn wait_for_another(&mut self, part: &str, seen: usize) -> String {
         let mut ended = false;
-        let mut look = || {
+        let mut line = || {
             let found = self.lines_with(part).into_iter().nth(seen);
             assert!(found.is_some() || !ended, "ended without {part:?}: {:#?}", self.lines());
             // Its last words are read after it is found to have ended.
             ended = self.ended().is_some() && Arc::strong_count(&self.lines) == 1;
             found
         };
-        eventually(part, &mut look)
+        look(PATIENCE, &mut line).unwrap_or_else(|| panic!("no {part:?} within {PATIENCE:?}: {:#?}", self.lines()))
     }
 
     /// Its number.

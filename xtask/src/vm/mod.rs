@@ -72,6 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     setup::ensure(&[Need::Build, Need::Test, Need::Machine])?;
     let folder = sh::workspace().join("target/vm");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let _one_at_a_time = lock(&folder.join("lock"))?;
 
     ui::step("vm", "building the tests");
     let suites = chosen(&args.suites)?;
@@ -85,11 +86,24 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         rows.push(boot(kernel, &folder.join(kernel.name), &initramfs, &programs.tests)?);
     }
     anstream::print!("{}", report::render(&rows, &names));
-    let bad: Vec<_> = rows.iter().filter(|row| !row.outcome.is_good()).map(|row| &*row.release).collect();
+    let bad: Vec<_> = rows.iter().filter(|row| !row.outcome.failures.is_empty()).map(|row| &*row.release).collect();
     if !bad.is_empty() {
         bail!("not all is well on {}; the test programs' words are above and in {}", bad.join(", "), folder.display());
     }
     Ok(())
+}
+
+/// Waits until no other `cargo xtask vm` uses the folder; until the file is closed none can.
+fn lock(path: &Path) -> Result<File> {
+    let lock = || {
+        let file = File::create(path)?;
+        if file.try_lock().is_err() {
+            ui::step("vm", "waiting for another `cargo xtask vm`");
+            file.lock()?;
+        }
+        Ok::<_, std::io::Error>(file)
+    };
+    lock().with_context(|| format!("cannot lock {}", path.display()))
 }
 
 /// The suites that were asked for, with their test programs.
@@ -130,13 +144,14 @@ fn boot(kernel: &Kernel, folder: &Path, initramfs: &Initramfs, tests: &[Test]) -
         }
         writeln!(words, "{line}").with_context(cannot_write)
     });
+    if let Err(error) = ended {
+        outcome.broken(&format!("{error:#}"));
+    } else if !outcome.is_complete(tests) {
+        outcome.broken(&format!("it went off before all tests were run; its console: {}", console.display()));
+    }
     for failure in &outcome.failures {
         let name = format!("Linux {}: {} failed", unpacked.release, failure.program);
         ui::error(&anyhow::Error::msg(failure.said.join("\n")).context(name));
-    }
-    ended?;
-    if !outcome.complete {
-        bail!("Linux {} went off before all tests were run; its console: {}", unpacked.release, console.display());
     }
     Ok(Row { release: unpacked.release, outcome, took: start.elapsed() })
 }

@@ -20,7 +20,7 @@ pub(super) struct Tally {
     pub(super) left_out: u32,
 }
 
-/// A test program that failed, and all it said.
+/// A test program that failed, or the machine, and all it said.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) program: String,
@@ -36,8 +36,8 @@ pub(super) struct Outcome {
     /// Tests that could not look, each with the reason.
     pub(super) left_out: Vec<(String, String)>,
     pub(super) failures: Vec<Failure>,
-    /// Whether everything has run.
-    pub(super) complete: bool,
+    /// How many programs came to their end.
+    ended: usize,
     current: Option<Current>,
 }
 
@@ -55,9 +55,14 @@ struct Current {
 }
 
 impl Outcome {
-    /// Whether all ran and nothing failed.
-    pub(super) fn is_good(&self) -> bool {
-        self.complete && self.failures.is_empty()
+    /// Whether all of these ran.
+    pub(super) fn is_complete(&self, tests: &[Test]) -> bool {
+        self.ended == tests.len()
+    }
+
+    /// The machine itself is not as it should be.
+    pub(super) fn broken(&mut self, why: &str) {
+        self.failures.push(Failure { program: "the machine".to_owned(), said: vec![why.to_owned()] });
     }
 
     /// Takes in a line; tells which program begins with it.
@@ -96,13 +101,13 @@ impl Outcome {
             }
             "end" => {
                 let Current { program, counted, said, .. } = self.current.take()?;
+                self.ended += 1;
                 if rest != "0" {
                     self.suites.entry(program.suite).or_default().failed += u32::from(!counted);
                     self.failures.push(Failure { program: format!("{}, exit code {rest}", program.name), said });
                 }
             }
-            "broken" => self.failures.push(Failure { program: format!("init: {rest}"), said: Vec::new() }),
-            "done" => self.complete = true,
+            "broken" => self.broken(rest),
             _ => {}
         }
         None
@@ -124,11 +129,14 @@ fn result(line: &str) -> Option<[u32; 3]> {
 mod tests {
     use super::*;
 
+    fn tests() -> [Test; 2] {
+        ["a", "b"].map(|name| Test { suite: "bpf", name: name.to_owned(), path: name.into() })
+    }
+
     fn outcome(lines: &[&str]) -> Outcome {
-        let tests = ["a", "b"].map(|name| Test { suite: "bpf", name: name.to_owned(), path: name.into() });
         let mut outcome = Outcome::default();
         for line in lines {
-            outcome.line(line, &tests);
+            outcome.line(line, &tests());
         }
         outcome
     }
@@ -139,9 +147,9 @@ mod tests {
 
     #[test]
     fn counts_are_summed_by_suite() {
-        let outcome = outcome(&["@@ start a", GOOD, "@@ end 0", "@@ start b", GOOD, "@@ end 0", "@@ done"]);
+        let outcome = outcome(&["@@ start a", GOOD, "@@ end 0", "@@ start b", GOOD, "@@ end 0"]);
         assert_eq!(outcome.suites.get("bpf"), Some(&Tally { passed: 6, failed: 0, left_out: 2 }));
-        assert!(outcome.is_good());
+        assert!(outcome.is_complete(&tests()) && outcome.failures.is_empty());
     }
 
     #[test]
@@ -154,17 +162,18 @@ mod tests {
 
     #[test]
     fn a_program_that_fails_or_dies_is_a_failure_with_all_it_said() {
-        let lines = ["@@ start a", "why", BAD, "@@ end 101", "@@ start b", "last words", "@@ end 137", "@@ done"];
+        let lines = ["@@ start a", "why", BAD, "@@ end 101", "@@ start b", "last words", "@@ end 137"];
         let outcome = outcome(&lines);
         assert_eq!(outcome.suites.get("bpf"), Some(&Tally { passed: 3, failed: 3, left_out: 0 }));
         let said: Vec<_> = outcome.failures.iter().map(|failure| (&*failure.program, failure.said.join("|"))).collect();
         assert_eq!(said, [("a, exit code 101", format!("why|{BAD}")), ("b, exit code 137", "last words".to_owned())]);
-        assert!(!outcome.is_good());
     }
 
     #[test]
-    fn a_machine_that_stops_half_way_is_not_good() {
-        assert!(!outcome(&["@@ start a", GOOD, "@@ end 0"]).is_good());
+    fn a_machine_that_stops_half_way_or_runs_something_else_is_not_complete() {
+        assert!(!outcome(&["@@ start a", GOOD, "@@ end 0"]).is_complete(&tests()));
+        assert!(!outcome(&["@@ start a", GOOD, "@@ end 0", "@@ start b", GOOD]).is_complete(&tests()));
+        assert!(!outcome(&["@@ start a", GOOD, "@@ end 0", "@@ start c", GOOD, "@@ end 0"]).is_complete(&tests()));
     }
 
     #[test]
