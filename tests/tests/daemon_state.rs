@@ -213,7 +213,16 @@ fn what_an_operator_takes_off_stays_off_until_a_reload() {
     assert_passes(&vm, &listener, &forged(&vm, &listener, 1));
     // Links that come and go are no reason to put it back.
     hypervisor.netns.ip("link add other type veth peer name other2\nlink del other");
-    assert_eq!(hypervisor.json("status")["daemon"]["detached"], json!(["vm1"]));
+    // Nor is other state; what is wrong with it is shown until it is right.
+    let errors = || hypervisor.json("status")["daemon"]["errors"].to_string();
+    hypervisor.site.state("50-other.toml", "nonsense");
+    eventually("an error that names the file", || errors().contains("50-other.toml").then_some(()));
+    hypervisor.port("elsewhere", "06:00:00:00:00:09".parse().expect("a MAC"), "");
+    hypervisor.site.remove_state("50-other.toml");
+    eventually("a state without errors", || (errors() == "[]").then_some(()));
+    let status = hypervisor.json("status");
+    assert_eq!(status["daemon"]["missing"], json!(["elsewhere"]));
+    assert_eq!(status["daemon"]["detached"], json!(["vm1"]));
     assert_eq!(hypervisor.programs("vm1"), 0);
     daemon.signal(Signal::SIGHUP);
     hypervisor.wait_guarded("vm1");

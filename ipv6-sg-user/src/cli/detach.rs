@@ -13,7 +13,7 @@ use crate::state::Settings;
 
 /// Take enforcement off an interface, or off all
 ///
-/// With a daemon running, it stays off until the daemon is reloaded or restarted or the interface is made anew.
+/// With a daemon running, it stays off until the daemon is reloaded (SIGHUP) or restarted or the interface is made anew.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("which").required(true))]
 pub(super) struct Detach {

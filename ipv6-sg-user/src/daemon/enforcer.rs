@@ -25,6 +25,10 @@ pub enum Request {
     Detach(Option<String>, oneshot::Sender<Result<Vec<String>, String>>),
     /// Who is guarded, who is missing?
     Status(oneshot::Sender<Status>),
+    /// Guard again what was detached.
+    Resume,
+    /// The state could not be read, for this reason: the last good one stays.
+    Unread(String),
     /// End the thread; what is enforced stays.
     Stop,
 }
@@ -64,6 +68,10 @@ pub struct Enforcer {
     desired: Desired,
     xdp: XdpMode,
     suspended: BTreeSet<u32>,
+    /// Interfaces without the shield that the settings ask for; the log has said so.
+    unshielded: BTreeSet<u32>,
+    /// Why the state is not the one in the files.
+    unread: Option<String>,
     /// Interfaces that are gone and still in the maps.
     leaving: VecDeque<u32>,
     /// Whether the guard has things to do that nobody waits for.
@@ -81,6 +89,8 @@ impl Enforcer {
             desired,
             xdp,
             suspended: BTreeSet::new(),
+            unshielded: BTreeSet::new(),
+            unread: None,
             leaving: VecDeque::new(),
             untidy: true,
             settled: false,
@@ -127,12 +137,18 @@ impl Enforcer {
             Request::Links => self.reconcile(),
             Request::Desired(desired, xdp) => {
                 (self.desired, self.xdp) = (*desired, xdp);
-                self.suspended.clear();
+                self.unread = None;
                 self.reconcile();
             }
+            Request::Resume => self.suspended.clear(),
+            Request::Unread(error) => self.unread = Some(error),
             // Who asked may be gone; it is done all the same.
             Request::Detach(which, reply) => drop(reply.send(self.detach(which.as_deref()))),
-            Request::Status(reply) => drop(reply.send(self.status.clone())),
+            Request::Status(reply) => {
+                let mut status = self.status.clone();
+                status.errors.extend(self.unread.clone());
+                let _ = reply.send(status);
+            }
             Request::Stop => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())
@@ -147,7 +163,9 @@ impl Enforcer {
                 return;
             }
         };
-        self.suspended.retain(|ifindex| present.iter().any(|link| link.ifindex == *ifindex));
+        for known in [&mut self.suspended, &mut self.unshielded] {
+            known.retain(|ifindex| present.iter().any(|link| link.ifindex == *ifindex));
+        }
         let plan = plan(&self.desired, &present, &self.guard.known(), &self.suspended);
         let mut status = Status::default();
         // What VMs send is guarded on all of them before what they receive: a new program takes the kernel its time.
@@ -166,8 +184,12 @@ impl Enforcer {
                 true => status.guarded.push(link.interface.clone()),
                 false => status.quarantined.push(link.interface.clone()),
             }
-            if let Err(error) = self.guard.shield(link, self.xdp) {
-                tracing::warn!("no XDP shield, tc guards alone: {error}");
+            match self.guard.shield(link, self.xdp) {
+                Ok(()) => drop(self.unshielded.remove(&link.ifindex)),
+                Err(error) if self.unshielded.insert(link.ifindex) => {
+                    tracing::warn!("no XDP shield, tc guards alone: {error}");
+                }
+                Err(_) => {}
             }
         }
         // An index can be used again: who is here is not leaving any more.
@@ -255,8 +277,14 @@ impl Enforcer {
             self.suspended.extend(present.iter().filter(|link| wanted(&link.interface)).map(|link| link.ifindex));
         }
         self.reconcile();
-        match self.status.errors.first() {
-            Some(error) => Err(error.clone()),
+        // What else went wrong is in the log and in `status`.
+        let known = self.guard.known();
+        let left = chosen.iter().find(|link| known.contains(&link.ifindex));
+        match left.map(|link| (&link.interface, self.status.errors.first())) {
+            Some((_, Some(error))) => Err(error.clone()),
+            Some((interface, None)) => {
+                Err(format!("interface {interface} is still guarded; the daemon's log says why"))
+            }
             None => Ok(chosen.into_iter().map(|link| link.interface.clone()).collect()),
         }
     }

@@ -101,6 +101,7 @@ async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send
                     Ok(new) => settings = adopt(&settings, new),
                     Err(error) => tracing::error!("settings not reloaded, the old ones stay: {error:#}"),
                 }
+                send(&requests, Request::Resume)?;
                 follow(&settings, &requests)?;
             }
         }
@@ -127,8 +128,9 @@ fn follow(settings: &Settings, requests: &Sender<Request>) -> Result<()> {
             send(requests, Request::Desired(Box::new(desired(settings, &image)), xdp(settings)))
         }
         Err(error) => {
-            tracing::error!("state not loaded, the last good one stays: {error:#}");
-            Ok(())
+            let error = format!("state not loaded, the last good one stays: {error:#}");
+            tracing::error!("{error}");
+            send(requests, Request::Unread(error))
         }
     }
 }

@@ -92,13 +92,15 @@ fn is_not_found(error: &notify::Error) -> bool {
     }
 }
 
-/// Whether an event is about the directory, a file in it, or a directory above it. Our own reading is an event too.
+/// Whether an event is about the directory, a state file in it, or a directory above it: editors leave other files there. Our
+/// own reading is an event too.
 fn concerns(event: &Event, directory: &Path) -> bool {
     let reading = match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
         EventKind::Access(_) => true,
         _ => false,
     };
-    let about = |path: &PathBuf| directory.starts_with(path) || path.parent() == Some(directory);
+    let state = |path: &Path| path.parent() == Some(directory) && path.extension().is_some_and(|kind| kind == "toml");
+    let about = |path: &PathBuf| directory.starts_with(path) || state(path);
     !reading && (event.need_rescan() || event.paths.iter().any(about))
 }

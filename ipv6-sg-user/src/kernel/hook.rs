@@ -103,7 +103,7 @@ pub enum XdpMode {
 pub struct Attachment {
     /// Its name.
     pub interface: String,
-    /// Its index, which no other interface will have while this kernel runs.
+    /// Its index. It can be used again when the interface is gone.
     pub ifindex: u32,
 }
 
