@@ -29,10 +29,11 @@ fn words(program: &mut Program) -> String {
     }
 }
 
-/// The count in a line like `processed 23456 insns (limit 1000000) max_states_per_insn 4 …`.
+/// The count in a line like `processed 23456 insns (limit 1000000) max_states_per_insn 4 …`; from Linux 7.2 on there is
+/// another line that has the word.
 fn instructions(words: &str) -> u32 {
-    let (_, count) = words.split_once("processed ").unwrap_or_else(|| panic!("no count in {words:?}"));
-    count.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no number in {words:?}"))
+    let count = words.lines().find_map(|line| line.strip_prefix("processed ")?.split(' ').next()?.parse().ok());
+    count.unwrap_or_else(|| panic!("no count in {words:?}"))
 }
 
 #[test]
