@@ -40,9 +40,6 @@ use report::Row;
 /// Test programs that never see a kernel: they are no other in a machine.
 const HOST_ONLY: &[&str] = &["corpus_host"];
 
-/// What makes no sense in an emulated machine; docs/kernels.md says why.
-const LEFT_OUT: &[&str] = &[];
-
 /// Loaded before the tests; nothing is loaded on demand, for the machine has no modprobe.
 const MODULES: &[&str] = &["bridge", "cls_bpf", "sch_ingress", "tun", "veth"];
 
@@ -118,8 +115,7 @@ fn chosen(asked: &[String]) -> Result<Vec<(&'static str, Vec<String>)>> {
 
 /// What init.sh reads: in each line seconds, a program, its arguments. Words are separated by blanks and not quoted.
 fn plan(tests: &[Test], args: &[String]) -> String {
-    let skip = LEFT_OUT.iter().flat_map(|test| ["--skip", test]);
-    let args: Vec<_> = ["--show-output"].into_iter().chain(skip).chain(args.iter().map(String::as_str)).collect();
+    let args: Vec<_> = ["--show-output"].into_iter().chain(args.iter().map(String::as_str)).collect();
     let line = |test: &Test| format!("{} {} {}\n", PROGRAM_LIMIT.as_secs(), test.path.display(), args.join(" "));
     tests.iter().map(line).collect()
 }
