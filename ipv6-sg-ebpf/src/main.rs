@@ -9,6 +9,8 @@
 )]
 
 #[cfg(target_arch = "bpf")]
+mod clock;
+#[cfg(target_arch = "bpf")]
 mod direct;
 #[cfg(target_arch = "bpf")]
 mod hooks;

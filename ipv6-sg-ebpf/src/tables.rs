@@ -1,11 +1,13 @@
 //! What the verdict looks up, answered from the maps.
 
-use aya_ebpf::helpers::bpf_ktime_get_ns;
-use ipv6_sg_common::abi::{FRAGMENT_LIFETIME_NS, FirstFragment, FragmentKey, Port, RouterKey};
+use ipv6_sg_common::abi::{
+    FRAGMENT_LIFETIME_NS, FirstFragment, Flow, FlowKey, FragmentKey, PeerKey, Port, RouterKey, Service, ServiceKey,
+};
 use ipv6_sg_common::address::Address;
 use ipv6_sg_common::verdict::Tables;
 
-use crate::maps::{self, FRAGMENTS, ROUTERS};
+use crate::clock;
+use crate::maps::{self, FLOWS, FRAGMENTS, ROUTERS};
 
 /// tc: every table.
 pub struct Remembering {
@@ -13,7 +15,7 @@ pub struct Remembering {
     pub port: &'static Port,
 }
 
-/// XDP: what needs no memory of other packets. Fragments are left to tc.
+/// XDP: what needs no memory of other packets. Fragments, flows and rules are left to tc.
 pub struct Stateless {
     /// The port.
     pub port: &'static Port,
@@ -32,36 +34,70 @@ impl Tables for Remembering {
     }
 
     #[inline(always)]
-    fn remember_fragment(&self, key: &FragmentKey, end: u32) {
+    fn remember_fragment(&self, key: &FragmentKey, first: FirstFragment) {
         let Some(fragments) = FRAGMENTS.get(self.port.memory) else { return };
         // A first fragment seen again may not make the protected part shorter (RFC 5722).
         let end = match live(fragments, key) {
-            Some(before) if before > end => before,
-            _ => end,
+            Some(before) if before.end > first.end => before.end,
+            _ => first.end,
         };
-        // SAFETY: a helper without preconditions.
-        let seen_ns = unsafe { bpf_ktime_get_ns() };
         // A full map evicts; any other failure forgets, and the later fragments are dropped: closed, not open.
-        let _ = fragments.insert(key, FirstFragment { seen_ns, end, padding: 0 }, 0);
+        let _ = fragments.insert(key, FirstFragment { seen_ns: clock::now_ns(), end, ..first }, 0);
     }
 
     #[inline(always)]
-    fn first_fragment(&self, key: &FragmentKey) -> Option<u32> {
+    fn first_fragment(&self, key: &FragmentKey) -> Option<FirstFragment> {
         live(FRAGMENTS.get(self.port.memory)?, key)
+    }
+
+    #[inline(always)]
+    fn now_ns(&self) -> u64 {
+        clock::now_ns()
+    }
+
+    #[inline(always)]
+    fn generation(&self) -> u32 {
+        maps::generation()
+    }
+
+    #[inline(always)]
+    fn flow(&self, key: &FlowKey) -> Option<Flow> {
+        let flow = FLOWS.get(self.port.memory)?.get_ptr(key)?;
+        // SAFETY: the kernel keeps the memory until this program ends. An element evicted and reused while it is read is
+        // another flow of this same port: the packet at hand is of one that was allowed a moment ago.
+        Some(unsafe { flow.read_volatile() })
+    }
+
+    #[inline(always)]
+    fn remember_flow(&self, key: &FlowKey, flow: &Flow) {
+        // A full map evicts; any other failure forgets, and the rules are asked for each packet.
+        if let Some(flows) = FLOWS.get(self.port.memory) {
+            let _ = flows.insert(key, flow, 0);
+        }
+    }
+
+    #[inline(always)]
+    fn class(&self, peer: &PeerKey) -> Option<u32> {
+        maps::class(peer)
+    }
+
+    #[inline(always)]
+    fn service(&self, service: &ServiceKey) -> Option<Service> {
+        maps::service(service)
     }
 }
 
 #[inline(always)]
-fn live(fragments: &maps::Fragments, key: &FragmentKey) -> Option<u32> {
-    // SAFETY: an element evicted and reused while it is read could yield another packet's `end` of this same port;
-    // both fields are read at once and not written here.
-    let first = unsafe { fragments.get(key) }?;
-    // SAFETY: a helper without preconditions.
-    let now = unsafe { bpf_ktime_get_ns() };
-    if now.wrapping_sub(first.seen_ns) < FRAGMENT_LIFETIME_NS { Some(first.end) } else { None }
+fn live(fragments: &maps::Fragments, key: &FragmentKey) -> Option<FirstFragment> {
+    // SAFETY: an element evicted and reused while it is read could yield another packet of this same port; it is copied at
+    // once and not written here.
+    let first = *unsafe { fragments.get(key) }?;
+    if clock::now_ns().wrapping_sub(first.seen_ns) < FRAGMENT_LIFETIME_NS { Some(first) } else { None }
 }
 
 impl Tables for Stateless {
+    const REMEMBERS: bool = false;
+
     #[inline(always)]
     fn source(&self, address: &Address) -> bool {
         maps::source(self.port.ifindex, address)
@@ -74,10 +110,38 @@ impl Tables for Stateless {
     }
 
     #[inline(always)]
-    fn remember_fragment(&self, _: &FragmentKey, _: u32) {}
+    fn remember_fragment(&self, _: &FragmentKey, _: FirstFragment) {}
 
     #[inline(always)]
-    fn first_fragment(&self, _: &FragmentKey) -> Option<u32> {
-        Some(0)
+    fn first_fragment(&self, _: &FragmentKey) -> Option<FirstFragment> {
+        None
+    }
+
+    #[inline(always)]
+    fn now_ns(&self) -> u64 {
+        0
+    }
+
+    #[inline(always)]
+    fn generation(&self) -> u32 {
+        0
+    }
+
+    #[inline(always)]
+    fn flow(&self, _: &FlowKey) -> Option<Flow> {
+        None
+    }
+
+    #[inline(always)]
+    fn remember_flow(&self, _: &FlowKey, _: &Flow) {}
+
+    #[inline(always)]
+    fn class(&self, _: &PeerKey) -> Option<u32> {
+        None
+    }
+
+    #[inline(always)]
+    fn service(&self, _: &ServiceKey) -> Option<Service> {
+        None
     }
 }

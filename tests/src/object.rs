@@ -3,25 +3,31 @@
 //! Either run by `BPF_PROG_TEST_RUN`, as if the frame had come over the loopback interface, so that is where the port is
 //! put; or attached to an interface that frames really cross.
 
+mod expect;
+mod rules;
+
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::time::Duration;
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, ArrayOfMaps, HashMap, Map, MapData, PerCpuArray, PerCpuValues, RingBuf};
 use aya::programs::{Program, ProgramError, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp, XdpMode, tc};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader, Pod, VerifierLogLevel};
-use ipv6_sg::kernel::{InnerMaker, OBJECT, skb_layout};
+use ipv6_sg::kernel::{InnerMaker, OBJECT, clock, skb_layout};
 use ipv6_sg_common::abi::{
-    Counters, Direction, DropEvent, EventBudget, FirstFragment, FragmentKey, Hook, Port, RouterKey, SkbLayout,
-    SourceKey, maps, programs,
+    Clock, Counters, Direction, DropEvent, EventBudget, FirstFragment, Flow, FlowKey, FragmentKey, Hook, Port,
+    RouterKey, SkbLayout, SourceKey, maps, programs,
 };
 use ipv6_sg_common::packet::{ETHERNET_HEADER, Offload};
-use ipv6_sg_common::verdict::Action;
+use ipv6_sg_common::verdict::{Action, Reason};
 
 use crate::frame::Frame;
 use crate::lab::Netns;
 use crate::world::Setup;
+pub use expect::{counted, difference};
+use rules::Rules;
 
 /// The loopback interface, in every network namespace.
 pub const LOOPBACK: u32 = 1;
@@ -40,6 +46,7 @@ const MEMORY: u32 = 3;
 /// The data of a key in the source map: what follows the prefix length in [`SourceKey`].
 type SourceData = [u8; 20];
 type Fragments = HashMap<MapData, Raw<FragmentKey>, Raw<FirstFragment>>;
+type Flows = HashMap<MapData, Raw<FlowKey>, Raw<Flow>>;
 
 /// Why a frame got no verdict: the kernel did not run the program on it. See [`runnable`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +64,16 @@ pub fn runnable(hook: Hook, frame: &Frame) -> bool {
     !frame.tagged_beside && frame.offload == Offload::NONE && frame.bytes.len() >= ETHERNET_HEADER + header
 }
 
+/// What the shield does with a frame from the VM that is judged so: what takes memory of other packets, or rules, it leaves
+/// to tc.
+pub fn shielded(setup: &Setup, reason: Reason) -> Action {
+    match reason {
+        Reason::FragmentUnknown | Reason::FragmentOverlap | Reason::EgressDenied => Action::Pass,
+        Reason::IcmpNeedsRule if setup.rules.is_some() => Action::Pass,
+        _ => reason.action(),
+    }
+}
+
 /// The object, loaded, with one port.
 pub struct Object {
     ifindex: u32,
@@ -64,10 +81,12 @@ pub struct Object {
     /// The slot that the interface points to.
     slot: u32,
     fragments: Fragments,
+    flows: Flows,
     counters: PerCpuArray<MapData, Raw<Counters>>,
     events: RingBuf<MapData>,
     sources: Vec<Key<SourceData>>,
     routers: Vec<RouterKey>,
+    rules: Rules,
 }
 
 impl Object {
@@ -103,8 +122,10 @@ impl Object {
     /// The object with its maps, and programs that are still to be loaded; what the verifier will say of them.
     pub fn unloaded(words: VerifierLogLevel) -> Ebpf {
         let layout = Raw(skb_layout().expect("the kernel has type information"));
+        let clock = Raw(long_running(clock().expect("the kernel has a tick")));
         let mut loader = EbpfLoader::new();
-        loader.verifier_log_level(words).override_global(SkbLayout::NAME, &layout, true);
+        loader.verifier_log_level(words);
+        loader.override_global(SkbLayout::NAME, &layout, true).override_global(Clock::NAME, &clock, true);
         loader.load(OBJECT).expect("the object is sound")
     }
 
@@ -120,6 +141,7 @@ impl Object {
 
         let btf = ebpf.program(programs::FROM_VM).expect("loaded above").info().expect("the kernel knows it").btf_id();
         let fragments = inner(&mut ebpf, maps::FRAGMENTS, btf);
+        let flows = inner(&mut ebpf, maps::FLOWS, btf);
         let counters = inner(&mut ebpf, maps::COUNTERS, btf);
         let events = ebpf.take_map(maps::EVENTS).expect(maps::EVENTS).try_into().expect(maps::EVENTS);
         let mut object = Self {
@@ -127,10 +149,12 @@ impl Object {
             ebpf,
             slot: 2 * MEMORY,
             fragments: Map::LruHashMap(fragments).try_into().expect("of the ABI's types"),
+            flows: Map::LruHashMap(flows).try_into().expect("of the ABI's types"),
             counters: Map::PerCpuArray(counters).try_into().expect("of the ABI's types"),
             events,
             sources: Vec::new(),
             routers: Vec::new(),
+            rules: Rules::default(),
         };
         object.set(setup);
         object
@@ -138,6 +162,12 @@ impl Object {
 
     /// Replaces the port; nothing is counted or remembered of the one before.
     pub fn set(&mut self, setup: &Setup) {
+        self.change(setup);
+        self.reset();
+    }
+
+    /// Changes the port; everything that was counted and remembered stays.
+    pub fn change(&mut self, setup: &Setup) {
         let mut sources: LpmTrie<_, SourceData, u32> =
             self.ebpf.map_mut(maps::SOURCES).expect(maps::SOURCES).try_into().expect(maps::SOURCES);
         for key in self.sources.drain(..) {
@@ -161,15 +191,15 @@ impl Object {
             routers.insert(Raw(key), 1, 0).expect("room for a router");
             self.routers.push(key);
         }
+        let port = self.rules.set(&mut self.ebpf, setup.port, setup.rules.as_ref());
         // Into the slot beside the one that is pointed to: frames may be on their way.
         self.slot ^= 1;
         let mut ports: Array<_, Raw<Port>> =
             self.ebpf.map_mut(maps::PORTS).expect(maps::PORTS).try_into().expect(maps::PORTS);
-        ports.set(self.slot, Raw(setup.port.placed(self.ifindex, MEMORY)), 0).expect("a slot");
+        ports.set(self.slot, Raw(port.placed(self.ifindex, MEMORY)), 0).expect("a slot");
         let mut taps: HashMap<_, u32, u32> =
             self.ebpf.map_mut(maps::TAPS).expect(maps::TAPS).try_into().expect(maps::TAPS);
         taps.insert(self.ifindex, self.slot, 0).expect("room for a tap");
-        self.reset();
     }
 
     /// Forgets counts, events and first fragments.
@@ -178,6 +208,34 @@ impl Object {
         let keys: Vec<_> = self.fragments.keys().map(|key| key.expect("a key")).collect();
         for key in keys {
             self.fragments.remove(&key).expect("nobody else removes it");
+        }
+        let keys: Vec<_> = self.flows.keys().map(|key| key.expect("a key")).collect();
+        for key in keys {
+            self.flows.remove(&key).expect("nobody else removes it");
+        }
+    }
+
+    /// The flows that the port remembers.
+    pub fn flows(&self) -> Vec<(FlowKey, Flow)> {
+        self.flows.iter().map(|flow| flow.expect("a flow")).map(|(Raw(key), Raw(flow))| (key, flow)).collect()
+    }
+
+    /// The generation of the rules.
+    pub const fn generation(&self) -> u32 {
+        self.rules.generation()
+    }
+
+    /// Lets everything that is remembered have been seen this much earlier than it was.
+    pub fn age(&mut self, by: Duration) {
+        let by = u64::try_from(by.as_nanos()).expect("centuries at most");
+        for (key, flow) in self.flows() {
+            let seen_ns = flow.seen_ns.checked_sub(by).expect("the kernel has run for months");
+            self.flows.insert(Raw(key), Raw(Flow { seen_ns, ..flow }), 0).expect("it is there");
+        }
+        let fragments: Vec<_> = self.fragments.iter().map(|first| first.expect("a first fragment")).collect();
+        for (key, Raw(first)) in fragments {
+            let seen_ns = first.seen_ns.checked_sub(by).expect("the kernel has run for months");
+            self.fragments.insert(key, Raw(FirstFragment { seen_ns, ..first }), 0).expect("it is there");
         }
     }
 
@@ -256,6 +314,12 @@ impl Object {
             other => panic!("the shield answers {other}"),
         }
     }
+}
+
+/// The clock of a kernel that started 90 days earlier: a flow cannot have been seen before the clock began.
+const fn long_running(Clock { tick_ns, first_tick }: Clock) -> Clock {
+    const EARLIER_NS: u64 = 90 * 24 * 3600 * 1_000_000_000;
+    Clock { tick_ns, first_tick: first_tick.wrapping_sub(EARLIER_NS / tick_ns) }
 }
 
 /// Puts an inner map at [`MEMORY`] of a map of maps.

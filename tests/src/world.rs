@@ -4,10 +4,13 @@
 
 use std::net::Ipv6Addr;
 
+use ipv6_sg::compile::PortRules;
 use ipv6_sg_common::abi::{Port, PortFlags};
 use ipv6_sg_common::address::Address;
 use ipv6_sg_common::eui64;
 use ipv6_sg_common::mac::Mac;
+
+use crate::state;
 
 const fn mac(octets: [u8; 6]) -> Mac {
     Mac { octets }
@@ -89,6 +92,8 @@ pub struct Setup {
     pub sources: Vec<(Address, u8)>,
     /// Listed routers.
     pub routers: Vec<Address>,
+    /// What its security groups let through, if it has any.
+    pub rules: Option<PortRules>,
 }
 
 /// Which [`Setup`] a case runs on.
@@ -108,13 +113,40 @@ pub enum Ports {
     NoIpv4,
     /// One /64, echo beyond the link judged by rules.
     EchoRules,
+    /// One /64, in a group with rules for what comes in: everything may go out.
+    Ruled,
+    /// One /64, in a group with rules for what goes out, echo included: nothing may come in.
+    RuledOut,
     /// State not yet there.
     Quarantined,
 }
 
+/// The group of [`Ports::Ruled`]. What it names of ICMPv6 is not always its to allow.
+const INGRESS: &str = r#"
+[security_group.web]
+ingress = [
+  { protocol = "tcp", ports = "22", peers = ["::/0"] },
+  { protocol = "udp", ports = "5000-5010", peers = ["2001:db8:100::/64"] },
+  { protocol = 47, peers = ["2001:db8:100::/64"] },
+  { protocol = "icmpv6", type = 200, peers = ["::/0"] },
+  { protocol = "icmpv6", type = 139, peers = ["::/0"] },
+]
+"#;
+
+/// The group of [`Ports::RuledOut`].
+const EGRESS: &str = r#"
+[security_group.client]
+egress = [
+  { protocol = "tcp", ports = "443", peers = ["::/0"] },
+  { protocol = "udp", ports = "53", peers = ["::/0"] },
+  { protocol = "icmpv6", type = 128, code = 0, peers = ["2000::/3"] },
+  { protocol = "icmpv6", type = 200, code = 1, peers = ["2a00::/16"] },
+]
+"#;
+
 impl Ports {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Plain,
         Self::Bare,
         Self::Several,
@@ -122,6 +154,8 @@ impl Ports {
         Self::Routers,
         Self::NoIpv4,
         Self::EchoRules,
+        Self::Ruled,
+        Self::RuledOut,
         Self::Quarantined,
     ];
 
@@ -134,7 +168,7 @@ impl Ports {
             }
             port
         };
-        let setup = |name, port| Setup { name, port, sources: Vec::new(), routers: Vec::new() };
+        let setup = |name, port| Setup { name, port, sources: Vec::new(), routers: Vec::new(), rules: None };
         let one = |name, flags| setup(name, port(flags, &[0x100]));
         match self {
             Self::Plain => one("plain", PortFlags::default()),
@@ -156,6 +190,8 @@ impl Ports {
             }
             Self::NoIpv4 => one("no_ipv4", PortFlags::IPV4_DROP),
             Self::EchoRules => one("echo_rules", PortFlags::ECHO_RULES),
+            Self::Ruled => state::setup("ruled", "security_groups = [\"web\"]", INGRESS),
+            Self::RuledOut => state::setup("ruled_out", "security_groups = [\"client\"]\necho = \"rules\"", EGRESS),
             Self::Quarantined => one("quarantined", PortFlags::QUARANTINED),
         }
     }

@@ -1,45 +1,16 @@
 //! The corpus against the kernel program: verdict, reason, counters and events of every frame.
-#![expect(clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::time::Instant;
 
-use ipv6_sg_common::abi::{CAPTURE, Counters, Direction, DropEvent, EventBudget, Hook};
+use ipv6_sg_common::abi::{Direction, EventBudget, Hook};
 use ipv6_sg_common::packet::ETHERNET_HEADER;
 use ipv6_sg_common::verdict::{Action, Reason};
 use ipv6_sg_tests::corpus;
 use ipv6_sg_tests::frame::{Frame, Ipv6, OnWire as _, udp};
-use ipv6_sg_tests::object::{LOOPBACK, Object, TooShort, runnable};
+use ipv6_sg_tests::object::{Object, TooShort, counted, runnable, shielded};
 use ipv6_sg_tests::world::{Ports, STRANGER, VM};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
-
-/// Counters with this one frame added.
-fn counted(mut before: Counters, direction: Direction, reason: Reason, frame: &Frame) -> Counters {
-    let count = before.direction_mut(direction).of_mut(reason);
-    count.packets += 1;
-    count.bytes += frame.bytes.len() as u64;
-    before
-}
-
-/// Takes the one event there must be after a drop, and compares it with the frame.
-fn expect_event(object: &mut Object, name: &str, hook: Hook, direction: Direction, reason: Reason, frame: &Frame) {
-    let DropEvent { ifindex, frame_length, captured, bytes, tagged, padding, .. } = {
-        let event = object.event().unwrap_or_else(|| panic!("{name}: a drop without an event"));
-        assert_eq!(Reason::from_number(event.reason), Some(reason), "{name}");
-        assert_eq!(Direction::from_number(event.direction), Some(direction), "{name}");
-        assert_eq!(Hook::from_number(event.hook), Some(hook), "{name}");
-        event
-    };
-    assert_eq!((ifindex, tagged, padding), (LOOPBACK, 0, 0), "{name}");
-    assert_eq!(frame_length as usize, frame.bytes.len(), "{name}");
-    let whole = frame.bytes.len().min(CAPTURE);
-    // The shield copies in units of 8.
-    let captures = if hook == Hook::Xdp { whole / 8 * 8 } else { whole };
-    assert_eq!(usize::from(captured), captures, "{name}");
-    assert_eq!(bytes[..captures], frame.bytes[..captures], "{name}");
-    assert!(bytes[captures..].iter().all(|byte| *byte == 0), "{name}: bytes that nobody captured");
-    assert!(object.event().is_none(), "{name}: two events");
-}
 
 #[test]
 fn tc() {
@@ -51,31 +22,11 @@ fn tc() {
             if !runnable(Hook::Tc, frame) {
                 continue;
             }
-            let name = format!("{} step {step}", case.name);
-            let before = object.counters();
-            let action = object.tc(case.direction, frame).expect("not too short");
-            let after = object.counters();
-            let seen = difference(&before, &after, case.direction);
-            assert_eq!(
-                after,
-                counted(before, case.direction, *reason, frame),
-                "{name}: {seen:?}, not {reason}: {frame:?}"
-            );
-            assert_eq!(action, reason.action(), "{name}: {frame:?}");
-            match action {
-                Action::Drop => expect_event(&mut object, &name, Hook::Tc, case.direction, *reason, frame),
-                Action::Pass => assert_eq!(object.event(), None, "{name}"),
-            }
+            object.expect_tc(&format!("{} step {step}", case.name), case.direction, frame, *reason);
             frames += 1;
         }
     }
     assert!(frames >= 250, "only {frames} frames");
-}
-
-/// The reasons whose packet counts differ.
-fn difference(before: &Counters, after: &Counters, direction: Direction) -> Vec<Reason> {
-    let packets = |counters: &Counters, reason| counters.direction(direction).of(reason).packets;
-    Reason::ALL.into_iter().filter(|reason| packets(before, *reason) != packets(after, *reason)).collect()
 }
 
 /// The shield drops what tc would drop and leaves to tc what takes memory; what it passes it does not count.
@@ -84,22 +35,22 @@ fn xdp() {
     let mut object = Object::load(&Ports::Plain.setup());
     let mut frames = 0;
     for case in corpus::all().into_iter().filter(|case| case.direction == Direction::FromVm) {
-        object.set(&case.ports.setup());
+        let setup = case.ports.setup();
+        object.set(&setup);
         for (step, (frame, reason)) in case.steps.iter().enumerate() {
             if !runnable(Hook::Xdp, frame) {
                 continue;
             }
             let name = format!("{} step {step}", case.name);
-            let left_to_tc = matches!(reason, Reason::FragmentUnknown | Reason::FragmentOverlap);
-            let expected = if left_to_tc { Action::Pass } else { reason.action() };
+            let expected = shielded(&setup, *reason);
             let before = object.counters();
             let action = object.xdp(frame).expect("not too short");
             assert_eq!(action, expected, "{name}, {reason}: {frame:?}");
             let after = object.counters();
             match action {
                 Action::Drop => {
-                    assert_eq!(after, counted(before, case.direction, *reason, frame), "{name}: {frame:?}");
-                    expect_event(&mut object, &name, Hook::Xdp, case.direction, *reason, frame);
+                    assert_eq!(after, counted(before, case.direction, *reason, frame.bytes.len()), "{name}: {frame:?}");
+                    object.expect_event(&name, Hook::Xdp, case.direction, *reason, frame);
                 }
                 Action::Pass => assert_eq!(after, before, "{name}"),
             }
@@ -124,7 +75,7 @@ fn runts_go_nowhere() {
             Err(TooShort) => {}
             Ok(action) => {
                 assert_eq!(action, Action::Drop, "{length} bytes");
-                wanted = counted(wanted, Direction::FromVm, Reason::FrameTruncated, &runt);
+                wanted = counted(wanted, Direction::FromVm, Reason::FrameTruncated, length);
             }
         }
         assert_eq!(object.counters(), wanted, "{length} bytes");

@@ -13,7 +13,7 @@ use ipv6_sg_common::verdict::{Action, Reason};
 use ipv6_sg_tests::frame::Frame;
 use ipv6_sg_tests::fuzz::Frames;
 use ipv6_sg_tests::host::Host;
-use ipv6_sg_tests::object::{Object, runnable};
+use ipv6_sg_tests::object::{Object, runnable, shielded};
 use ipv6_sg_tests::world::{Ports, Setup};
 
 /// Frames between two looks at the counters. Fewer than the port remembers first fragments, so that none is forgotten
@@ -56,12 +56,13 @@ impl Batch {
         let host = Host::new(self.setup.clone());
         let of = |frame| {
             let reason = host.judge(self.direction, frame);
-            // The shield counts only what it drops, and leaves to tc what takes memory of other frames.
-            match (hook, reason) {
-                (Hook::Tc, _) => (reason.action(), Some(reason)),
-                (Hook::Xdp, Reason::FragmentUnknown | Reason::FragmentOverlap) => (Action::Pass, None),
-                (Hook::Xdp, _) if reason.action() == Action::Pass => (Action::Pass, None),
-                (Hook::Xdp, _) => (Action::Drop, Some(reason)),
+            // The shield counts only what it drops.
+            match hook {
+                Hook::Tc => (reason.action(), Some(reason)),
+                Hook::Xdp => match shielded(&self.setup, reason) {
+                    Action::Pass => (Action::Pass, None),
+                    Action::Drop => (Action::Drop, Some(reason)),
+                },
             }
         };
         self.frames.iter().map(of).collect()

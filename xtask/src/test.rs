@@ -35,10 +35,18 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "bpf",
         packages: &[],
-        prefixes: &["corpus_host", "corpus_bpf", "verifier", "exhaustive", "differential"],
+        prefixes: &[
+            "corpus_host",
+            "corpus_bpf",
+            "stories_host",
+            "stories_bpf",
+            "verifier",
+            "exhaustive",
+            "differential",
+        ],
         guests: false,
     },
-    Suite { name: "net", packages: &[], prefixes: &["corpus_net", "net_"], guests: false },
+    Suite { name: "net", packages: &[], prefixes: &["corpus_net", "stories_net", "net_"], guests: false },
     Suite { name: "daemon", packages: &[], prefixes: &["daemon_", "cli_"], guests: false },
     Suite { name: "guest", packages: &[], prefixes: &["guest_"], guests: true },
 ];

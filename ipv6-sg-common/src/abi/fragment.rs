@@ -1,6 +1,6 @@
 //! The memory of first fragments: what lets later fragments through.
 
-use super::Direction;
+use super::{Direction, Selectors};
 use crate::address::Address;
 
 /// What fragments of one packet have in common (RFC 8200 section 4.5).
@@ -37,8 +37,10 @@ pub struct FirstFragment {
     pub seen_ns: u64,
     /// Where it ends: bytes of the fragmentable part. Later fragments may not start before.
     pub end: u32,
-    /// Zero.
-    pub padding: u32,
+    /// The [`Policy::generation`](super::Policy) under which the rules allowed it.
+    pub generation: u32,
+    /// By what the rules judged it, and judge the others when that was another generation.
+    pub selectors: Selectors,
 }
 
-const _: () = assert!(size_of::<FirstFragment>() == 16);
+const _: () = assert!(size_of::<FirstFragment>() == 24);

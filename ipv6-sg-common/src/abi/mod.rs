@@ -5,23 +5,29 @@
 //! beside the old ones and switches each port over.
 
 mod budget;
+mod clock;
 mod counters;
 mod event;
+mod flow;
 mod fragment;
 mod port;
+mod rules;
 mod skb_layout;
 mod source;
 
 pub use budget::EventBudget;
+pub use clock::Clock;
 pub use counters::{Count, Counters};
 pub use event::{CAPTURE, DropEvent, Hook};
+pub use flow::{FLOWS_PER_PORT, Flow, FlowKey, FlowState, Selectors, Subject};
 pub use fragment::{FirstFragment, FragmentKey};
 pub use port::{Port, PortFlags, SLAAC_SLOTS};
+pub use rules::{MAX_PEERS, MAX_SERVICES, PeerKey, Policy, RulesetId, Service, ServiceKey};
 pub use skb_layout::{SKB_WINDOW, SkbLayout};
 pub use source::{RouterKey, SourceKey};
 
 /// The version of everything in this module; part of the pin path.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// How many ports one host can guard.
 pub const MAX_PORTS: u32 = 8192;
@@ -57,6 +63,14 @@ pub mod maps {
     pub const ROUTERS: &str = "ipv6_sg_routers";
     /// memory → a map of [`FragmentKey`](super::FragmentKey) → [`FirstFragment`](super::FirstFragment)
     pub const FRAGMENTS: &str = "ipv6_sg_frags";
+    /// memory → a map of [`FlowKey`](super::FlowKey) → [`Flow`](super::Flow)
+    pub const FLOWS: &str = "ipv6_sg_flows";
+    /// [`PeerKey`](super::PeerKey), longest prefix → class
+    pub const PEERS: &str = "ipv6_sg_peers";
+    /// [`ServiceKey`](super::ServiceKey), longest prefix → [`Service`](super::Service)
+    pub const SERVICES: &str = "ipv6_sg_allowed";
+    /// one [`Policy`](super::Policy)
+    pub const POLICY: &str = "ipv6_sg_policy";
     /// memory → a map of one [`Counters`](super::Counters), per CPU
     pub const COUNTERS: &str = "ipv6_sg_counts";
     /// memory → [`EventBudget`](super::EventBudget)
@@ -66,7 +80,8 @@ pub mod maps {
     /// packets on an interface that has no port, per CPU, one entry
     pub const STRAYS: &str = "ipv6_sg_strays";
     /// All of them.
-    pub const ALL: [&str; 9] = [TAPS, PORTS, SOURCES, ROUTERS, FRAGMENTS, COUNTERS, BUDGETS, EVENTS, STRAYS];
+    pub const ALL: [&str; 13] =
+        [TAPS, PORTS, SOURCES, ROUTERS, FRAGMENTS, FLOWS, PEERS, SERVICES, POLICY, COUNTERS, BUDGETS, EVENTS, STRAYS];
 }
 
 /// The names of the programs in the object and in `bpftool prog` (at most 15 bytes).

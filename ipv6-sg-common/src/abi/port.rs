@@ -1,5 +1,6 @@
 //! A port: one VM NIC's host-side interface, as the packet path needs it.
 
+use super::{Direction, RulesetId};
 use crate::address::Address;
 use crate::eui64;
 use crate::mac::Mac;
@@ -27,14 +28,17 @@ impl PortFlags {
     pub const HAS_SOURCES: Self = Self { bits: 1 << 3 };
     /// The router map lists this port's routers; without it any router is believed, and no Redirect.
     pub const HAS_ROUTERS: Self = Self { bits: 1 << 4 };
+    /// Security-group rules apply, statefully; without it honest addresses are enough.
+    pub const HAS_RULES: Self = Self { bits: 1 << 5 };
 
     /// Every flag and its name.
-    pub const ALL: [(Self, &'static str); 5] = [
+    pub const ALL: [(Self, &'static str); 6] = [
         (Self::QUARANTINED, "quarantined"),
         (Self::IPV4_DROP, "ipv4_drop"),
         (Self::ECHO_RULES, "echo_rules"),
         (Self::HAS_SOURCES, "has_sources"),
         (Self::HAS_ROUTERS, "has_routers"),
+        (Self::HAS_RULES, "has_rules"),
     ];
 
     /// Whether `flag` is set.
@@ -64,6 +68,10 @@ pub struct Port {
     pub ifindex: u32,
     /// Where its memory is: its index in the maps of counters, fragments and budgets.
     pub memory: u32,
+    /// What may reach the VM; without [`PortFlags::HAS_RULES`] it means nothing.
+    pub ingress: RulesetId,
+    /// What the VM may send; likewise.
+    pub egress: RulesetId,
     /// `fe80::/64` with the MAC's EUI-64.
     pub link_local: Address,
     /// One address for each announced /64. Unused slots repeat the link-local address, so that a comparison with any
@@ -71,19 +79,29 @@ pub struct Port {
     pub slaac: [Address; SLAAC_SLOTS],
 }
 
-const _: () = assert!(size_of::<Port>() == 16 + 16 * (1 + SLAAC_SLOTS) && align_of::<Port>() == 8);
+const _: () = assert!(size_of::<Port>() == 24 + 16 * (1 + SLAAC_SLOTS) && align_of::<Port>() == 8);
 
 impl Port {
     /// A port with the addresses that follow from its MAC alone.
     pub const fn new(mac: Mac, flags: PortFlags) -> Self {
         let link_local = eui64::link_local(mac);
-        Self { mac, flags, ifindex: 0, memory: 0, link_local, slaac: [link_local; SLAAC_SLOTS] }
+        let (ingress, egress) = (RulesetId::NOTHING, RulesetId::EVERYTHING);
+        Self { mac, flags, ifindex: 0, memory: 0, ingress, egress, link_local, slaac: [link_local; SLAAC_SLOTS] }
     }
 
     /// The same port, of this interface and with this memory.
     #[must_use]
     pub const fn placed(self, ifindex: u32, memory: u32) -> Self {
         Self { ifindex, memory, ..self }
+    }
+
+    /// The rules for what crosses the port this way.
+    #[inline(always)]
+    pub const fn ruleset(&self, direction: Direction) -> RulesetId {
+        match direction {
+            Direction::FromVm => self.egress,
+            Direction::ToVm => self.ingress,
+        }
     }
 
     /// [`Mac::number`] of the port's MAC, in one load.

@@ -46,12 +46,18 @@ pub mod protocol {
     pub const TCP: u8 = 6;
     /// UDP.
     pub const UDP: u8 = 17;
+    /// DCCP.
+    pub const DCCP: u8 = 33;
     /// An IPv6 packet inside.
     pub const IPV6: u8 = 41;
     /// ICMPv6.
     pub const ICMPV6: u8 = 58;
     /// No Next Header.
     pub const NONE: u8 = 59;
+    /// SCTP.
+    pub const SCTP: u8 = 132;
+    /// UDP-Lite.
+    pub const UDP_LITE: u8 = 136;
     /// An Ethernet frame inside.
     pub const ETHERNET: u8 = 143;
 }

@@ -21,6 +21,8 @@ impl Reason {
             Ipv4
             | Arp
             | Traffic
+            | Established
+            | Allowed
             | Fragment
             | RouterSolicitation
             | RouterAdvertisement
@@ -74,7 +76,6 @@ impl Reason {
             | NotForThisVm
             | LinkLocalTraffic
             | IcmpForbidden
-            | IcmpNeedsRule
             | ErrorTruncated
             | ErrorForeign
             | ErrorRouted
@@ -105,7 +106,10 @@ impl Reason {
             | Dhcpv6ServerFromVm
             | Dhcpv6NotClient
             | Dhcpv6NotServer
-            | Dhcpv6Type => Action::Drop,
+            | Dhcpv6Type
+            | IcmpNeedsRule
+            | EgressDenied
+            | IngressDenied => Action::Drop,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Tables without an entry, for tests of what needs none.
 
 use super::Tables;
-use crate::abi::FragmentKey;
+use crate::abi::{FirstFragment, Flow, FlowKey, FragmentKey, PeerKey, Service, ServiceKey};
 use crate::address::Address;
 
 /// Knows no source, no router and no fragment.
@@ -16,9 +16,31 @@ impl Tables for Empty {
         false
     }
 
-    fn remember_fragment(&self, _: &FragmentKey, _: u32) {}
+    fn remember_fragment(&self, _: &FragmentKey, _: FirstFragment) {}
 
-    fn first_fragment(&self, _: &FragmentKey) -> Option<u32> {
+    fn first_fragment(&self, _: &FragmentKey) -> Option<FirstFragment> {
+        None
+    }
+
+    fn now_ns(&self) -> u64 {
+        0
+    }
+
+    fn generation(&self) -> u32 {
+        0
+    }
+
+    fn flow(&self, _: &FlowKey) -> Option<Flow> {
+        None
+    }
+
+    fn remember_flow(&self, _: &FlowKey, _: &Flow) {}
+
+    fn class(&self, _: &PeerKey) -> Option<u32> {
+        None
+    }
+
+    fn service(&self, _: &ServiceKey) -> Option<Service> {
         None
     }
 }

@@ -36,12 +36,12 @@ pub(super) fn listener<F: Frame>(packet: &Packet<'_, F>) -> Check<Reason> {
 
 /// Types without a row of their own: some never pass, the others only when a rule names them.
 #[inline(always)]
-pub(super) fn other(kind: u8) -> Reason {
+pub(super) fn other(kind: u8) -> Check<Reason> {
     match kind {
         kind::ROUTER_RENUMBERING..=kind::INVERSE_ADVERTISEMENT | kind::HOME_AGENT_DISCOVERY..=kind::RPL => {
-            Reason::IcmpForbidden
+            Err(Reason::IcmpForbidden)
         }
-        _ => Reason::IcmpNeedsRule,
+        _ => Ok(Reason::IcmpNeedsRule),
     }
 }
 

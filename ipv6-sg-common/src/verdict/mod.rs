@@ -9,19 +9,25 @@ mod dhcpv6;
 mod discovery;
 #[cfg(test)]
 mod empty;
+mod flow;
 mod from_vm;
 mod icmpv6;
 mod layer2;
 mod offload;
 mod reason;
+mod rules;
 mod step;
 mod to_vm;
 
 pub use action::Action;
+pub use flow::lifetime_ns;
 pub use reason::{PerReason, Reason};
 pub use step::Step;
 
-use crate::abi::{Direction, FragmentKey, Port, PortFlags};
+use crate::abi::{
+    Direction, FirstFragment, Flow, FlowKey, FragmentKey, PeerKey, Port, PortFlags, Selectors, Service, ServiceKey,
+    Subject,
+};
 use crate::address::Address;
 use crate::packet::icmpv6::{HEADER as ICMPV6_HEADER, Message, nd_fixed_part};
 use crate::packet::{FragmentKind, Frame, Headers, IPV6_PAYLOAD, Ipv6Header, protocol, walk};
@@ -36,11 +42,33 @@ pub trait Tables {
     /// [`PortFlags::HAS_ROUTERS`].
     fn router(&self, address: &Address) -> bool;
 
-    /// Remembers that the first fragment of a packet passed and ends at `end`.
-    fn remember_fragment(&self, key: &FragmentKey, end: u32);
+    /// Whether packets are remembered. Where they are not, what is asked of other packets is left to who does: later
+    /// fragments, flows and rules.
+    const REMEMBERS: bool = true;
 
-    /// Where the first fragment of this packet ended, if it passed and is not forgotten.
-    fn first_fragment(&self, key: &FragmentKey) -> Option<u32>;
+    /// Remembers a first fragment that passed. Its [`FirstFragment::seen_ns`] is the implementation's to fill.
+    fn remember_fragment(&self, key: &FragmentKey, first: FirstFragment);
+
+    /// The first fragment of this packet, if it passed and is not forgotten.
+    fn first_fragment(&self, key: &FragmentKey) -> Option<FirstFragment>;
+
+    /// The packet path's clock, nanoseconds.
+    fn now_ns(&self) -> u64;
+
+    /// The generation of the rules.
+    fn generation(&self) -> u32;
+
+    /// The flow of this key, however old.
+    fn flow(&self, key: &FlowKey) -> Option<Flow>;
+
+    /// What the flow of this key is from now on.
+    fn remember_flow(&self, key: &FlowKey, flow: &Flow);
+
+    /// The class that a ruleset puts this peer in, if it knows the peer.
+    fn class(&self, peer: &PeerKey) -> Option<u32>;
+
+    /// What such a peer may of this, if anything.
+    fn service(&self, service: &ServiceKey) -> Option<Service>;
 }
 
 /// An IPv6 packet whose header chain is sound.
@@ -79,20 +107,55 @@ fn decide<F: Frame, T: Tables>(direction: Direction, port: &Port, frame: &F, tab
     let fragment = packet.headers.fragment;
     let key = FragmentKey::new(packet.ip.source, packet.ip.destination, fragment.identification, direction);
     if fragment.kind == FragmentKind::Later {
-        return match tables.first_fragment(&key) {
-            None => Err(Reason::FragmentUnknown),
-            Some(end) if fragment.position < end => Err(Reason::FragmentOverlap),
-            Some(_) => Ok(Reason::Fragment),
-        };
+        return later_fragment(direction, port, &packet, &key, tables);
     }
     let reason = match direction {
         Direction::FromVm => from_vm::check(port, &packet, message, tables)?,
         Direction::ToVm => to_vm::check(port, &packet, message, tables)?,
     };
+    let ruled = port.flags.has(PortFlags::HAS_RULES);
+    let mut selectors = Selectors::default();
+    let reason = match reason {
+        Reason::IcmpNeedsRule if !ruled => return Err(reason),
+        Reason::Traffic | Reason::IcmpNeedsRule if ruled && T::REMEMBERS => {
+            let named = reason == Reason::IcmpNeedsRule;
+            let (reason, judged_by) = rules::check(direction, port, &packet, message, named, tables)?;
+            selectors = judged_by;
+            reason
+        }
+        // Here a rule may name the type, and who asks the rules drops it otherwise.
+        Reason::IcmpNeedsRule => Reason::Traffic,
+        _ => reason,
+    };
     if fragment.kind == FragmentKind::First {
-        tables.remember_fragment(&key, fragment.position);
+        let generation = if ruled { tables.generation() } else { 0 };
+        tables.remember_fragment(&key, FirstFragment { seen_ns: 0, end: fragment.position, generation, selectors });
     }
     Ok(reason)
+}
+
+#[inline(always)]
+fn later_fragment<F: Frame, T: Tables>(
+    direction: Direction,
+    port: &Port,
+    packet: &Packet<'_, F>,
+    key: &FragmentKey,
+    tables: &T,
+) -> Check<Reason> {
+    if !T::REMEMBERS {
+        return Ok(Reason::Fragment);
+    }
+    let Some(first) = tables.first_fragment(key) else {
+        return Err(Reason::FragmentUnknown);
+    };
+    if packet.headers.fragment.position < first.end {
+        return Err(Reason::FragmentOverlap);
+    }
+    let ruled = port.flags.has(PortFlags::HAS_RULES) && first.selectors.subject != Subject::Exempt as u8;
+    if ruled && first.generation != tables.generation() {
+        return rules::later(direction, port, packet, first.selectors, tables);
+    }
+    Ok(Reason::Fragment)
 }
 
 #[inline(always)]

@@ -54,8 +54,12 @@ reasons! {
     Ipv4 = ipv4,
     /// ARP, left to whoever filters it.
     Arp = arp,
-    /// Traffic beyond the link with honest addresses.
+    /// Traffic beyond the link with honest addresses, on a port without rules.
     Traffic = traffic,
+    /// A packet of a flow that the rules allowed.
+    Established = established,
+    /// The first packet of a flow, or a single message, that a rule allows.
+    Allowed = allowed,
     /// A later fragment of a packet whose first fragment passed.
     Fragment = fragment,
     /// Router Solicitation.
@@ -169,8 +173,6 @@ reasons! {
     LinkLocalTraffic = link_local_traffic,
     /// An ICMPv6 type that never crosses a port.
     IcmpForbidden = icmp_forbidden,
-    /// An ICMPv6 type that passes only when a rule names it.
-    IcmpNeedsRule = icmp_needs_rule,
     /// An ICMPv6 error without a whole IPv6 header of the packet it is about.
     ErrorTruncated = error_truncated,
     /// An ICMPv6 error about a packet that the sender or receiver had no part in.
@@ -233,6 +235,13 @@ reasons! {
     Dhcpv6NotServer = dhcpv6_not_server,
     /// A DHCPv6 message type that may not go this way.
     Dhcpv6Type = dhcpv6_type,
+
+    /// An ICMPv6 type that passes only when a rule names it.
+    IcmpNeedsRule = icmp_needs_rule,
+    /// No egress rule allows it.
+    EgressDenied = egress_denied,
+    /// No ingress rule allows it.
+    IngressDenied = ingress_denied,
 }
 
 impl Reason {

@@ -93,7 +93,6 @@ impl Reason {
             | Dhcpv6
             | LinkLocalTraffic
             | IcmpForbidden
-            | IcmpNeedsRule
             | ErrorTruncated
             | ErrorForeign
             | ErrorRouted
@@ -125,7 +124,7 @@ impl Reason {
             | Dhcpv6NotClient
             | Dhcpv6NotServer
             | Dhcpv6Type => Step::LinkRules,
-            Traffic => Step::Rules,
+            Traffic | Established | Allowed | IcmpNeedsRule | EgressDenied | IngressDenied => Step::Rules,
         }
     }
 }

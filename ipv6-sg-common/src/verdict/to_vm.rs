@@ -46,7 +46,7 @@ fn icmp<F: Frame, T: Tables>(port: &Port, packet: &Packet<'_, F>, message: Messa
             discovery::options(packet, message)?;
             Ok(reason)
         }
-        other => Err(icmpv6::other(other)),
+        other => icmpv6::other(other),
     }
 }
 

@@ -1,63 +1,103 @@
 //! The verdict's tables on the host: what `explain` and tests judge with, answering as the kernel program's maps do.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
-use ipv6_sg_common::abi::{FRAGMENT_LIFETIME_NS, FragmentKey};
+use ipv6_sg_common::abi::{
+    FRAGMENT_LIFETIME_NS, FirstFragment, Flow, FlowKey, FragmentKey, PeerKey, Port, PortFlags, RulesetId, Service,
+    ServiceKey,
+};
 use ipv6_sg_common::address::Address;
 use ipv6_sg_common::verdict::Tables;
 
-use super::PortImage;
+use super::prefix::first;
+use super::{Access, Allowance, Grant, PortImage, PortRules, Ruleset};
 
-/// The tables of one port. First fragments are remembered from one packet to the next; unlike the kernel's, this memory
-/// has no limit, for nobody floods it.
+/// The tables of one port. First fragments and flows are remembered from one packet to the next; unlike the kernel's, this
+/// memory has no limit, for nobody floods it.
 #[derive(Debug, Default)]
 pub struct HostTables {
     sources: BTreeSet<(Address, u8)>,
     lengths: BTreeSet<u8>,
     routers: BTreeSet<Address>,
     now: Cell<Duration>,
+    generation: Cell<u32>,
     fragments: RefCell<HashMap<FragmentKey, FirstFragment>>,
+    flows: RefCell<HashMap<FlowKey, Flow>>,
+    /// By number: [`INGRESS`] and [`EGRESS`].
+    rulesets: BTreeMap<RulesetId, Arc<Ruleset>>,
+    /// What peers were found to be allowed; the place is the class.
+    classes: RefCell<Vec<Allowance>>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct FirstFragment {
-    seen: Duration,
-    end: u32,
-}
+const INGRESS: RulesetId = RulesetId { number: 1 };
+const EGRESS: RulesetId = RulesetId { number: 2 };
 
 impl HostTables {
-    /// The tables of a compiled port.
-    pub fn of(port: &PortImage) -> Self {
-        Self::new(port.sources.iter().copied(), port.routers.iter().copied())
+    /// A compiled port and its tables.
+    pub fn of(image: &PortImage) -> (Port, Self) {
+        let mut tables = Self::new(image.sources.iter().copied(), image.routers.iter().copied());
+        let port = tables.rule(image.port, image.rules.as_ref());
+        (port, tables)
+    }
+
+    /// The port with these rules from now on, to which every flow is put again.
+    pub fn rule(&mut self, port: Port, rules: Option<&PortRules>) -> Port {
+        self.generation.set(self.generation.get().wrapping_add(1));
+        self.rulesets.clear();
+        let mut number = |access: &Access, number: RulesetId| match access {
+            Access::Nothing => RulesetId::NOTHING,
+            Access::Everything => RulesetId::EVERYTHING,
+            Access::Rules(ruleset) => {
+                self.rulesets.insert(number, Arc::clone(ruleset));
+                number
+            }
+        };
+        match rules {
+            Some(rules) => Port {
+                ingress: number(&rules.ingress, INGRESS),
+                egress: number(&rules.egress, EGRESS),
+                flags: port.flags.with(PortFlags::HAS_RULES, true),
+                ..port
+            },
+            None => port,
+        }
     }
 
     /// The tables with these entries of the source map (address and prefix length) and of the router map.
     pub fn new(sources: impl IntoIterator<Item = (Address, u8)>, routers: impl IntoIterator<Item = Address>) -> Self {
-        let sources: BTreeSet<_> =
-            sources.into_iter().map(|(address, length)| (first(address, length), length)).collect();
-        let lengths = sources.iter().map(|(_, length)| *length).collect();
-        Self { sources, lengths, routers: routers.into_iter().collect(), ..Self::default() }
+        let mut tables = Self::default();
+        tables.replace(sources, routers);
+        tables
     }
 
-    /// Sets the clock that first fragments age by.
+    /// These entries from now on; what is remembered of packets stays.
+    pub fn replace(
+        &mut self,
+        sources: impl IntoIterator<Item = (Address, u8)>,
+        routers: impl IntoIterator<Item = Address>,
+    ) {
+        self.sources = sources.into_iter().map(|(address, length)| (first(address, length), length)).collect();
+        self.lengths = self.sources.iter().map(|(_, length)| *length).collect();
+        self.routers = routers.into_iter().collect();
+    }
+
+    /// The flows that are remembered, those that are over included.
+    pub fn flows(&self) -> Vec<(FlowKey, Flow)> {
+        self.flows.borrow().iter().map(|(key, flow)| (*key, *flow)).collect()
+    }
+
+    /// Sets the clock that first fragments and flows age by.
     pub fn set_time(&self, now: Duration) {
         self.now.set(now);
     }
 
-    fn live(&self, key: &FragmentKey) -> Option<u32> {
+    fn live(&self, key: &FragmentKey) -> Option<FirstFragment> {
         let first = *self.fragments.borrow().get(key)?;
-        let age = self.now.get().saturating_sub(first.seen);
-        if age < Duration::from_nanos(FRAGMENT_LIFETIME_NS) { Some(first.end) } else { None }
+        if self.now_ns().saturating_sub(first.seen_ns) < FRAGMENT_LIFETIME_NS { Some(first) } else { None }
     }
-}
-
-/// The first address of the prefix of this length around `address`.
-fn first(address: Address, length: u8) -> Address {
-    let bits = address.to_ip().to_bits();
-    let mask = u128::MAX.checked_shl(128_u32.saturating_sub(u32::from(length))).unwrap_or(0);
-    Address::from_ip((bits & mask).into())
 }
 
 impl Tables for HostTables {
@@ -69,20 +109,53 @@ impl Tables for HostTables {
         self.routers.contains(address)
     }
 
-    fn remember_fragment(&self, key: &FragmentKey, end: u32) {
+    fn remember_fragment(&self, key: &FragmentKey, first: FirstFragment) {
         // A first fragment seen again may not make the protected part shorter (RFC 5722).
-        let end = self.live(key).map_or(end, |before| before.max(end));
-        self.fragments.borrow_mut().insert(*key, FirstFragment { seen: self.now.get(), end });
+        let end = self.live(key).map_or(first.end, |before| before.end.max(first.end));
+        self.fragments.borrow_mut().insert(*key, FirstFragment { seen_ns: self.now_ns(), end, ..first });
     }
 
-    fn first_fragment(&self, key: &FragmentKey) -> Option<u32> {
+    fn first_fragment(&self, key: &FragmentKey) -> Option<FirstFragment> {
         self.live(key)
+    }
+
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.now.get().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn generation(&self) -> u32 {
+        self.generation.get()
+    }
+
+    fn flow(&self, key: &FlowKey) -> Option<Flow> {
+        self.flows.borrow().get(key).copied()
+    }
+
+    fn remember_flow(&self, key: &FlowKey, flow: &Flow) {
+        self.flows.borrow_mut().insert(*key, *flow);
+    }
+
+    fn class(&self, peer: &PeerKey) -> Option<u32> {
+        let allowed = self.rulesets.get(&peer.ruleset)?.lookup(peer.address)?;
+        let mut classes = self.classes.borrow_mut();
+        let class = classes.iter().position(|class| class == allowed).unwrap_or_else(|| {
+            classes.push(allowed.clone());
+            classes.len() - 1
+        });
+        u32::try_from(class).ok()
+    }
+
+    fn service(&self, service: &ServiceKey) -> Option<Service> {
+        let classes = self.classes.borrow();
+        let class = classes.get(usize::try_from(service.class).ok()?)?;
+        let grant = class.allows(service.protocol, u16::from_be_bytes(service.number))?;
+        Some(Service { names_type: u32::from(grant == Grant::NamesType) })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use ipv6_sg_common::abi::Direction;
+    use ipv6_sg_common::abi::{Direction, Selectors};
 
     use super::*;
 
@@ -111,18 +184,23 @@ mod tests {
     fn first_fragments_never_shrink_and_are_forgotten_in_time() {
         let tables = HostTables::default();
         let key = FragmentKey::new(address("::1"), address("::2"), 7, Direction::FromVm);
+        let remember = |end| {
+            let (generation, selectors) = (0, Selectors::default());
+            tables.remember_fragment(&key, FirstFragment { seen_ns: 0, end, generation, selectors });
+        };
+        let end = |key| tables.first_fragment(key).map(|first| first.end);
         let lifetime = Duration::from_nanos(FRAGMENT_LIFETIME_NS);
-        assert_eq!(tables.first_fragment(&key), None);
-        tables.remember_fragment(&key, 1448);
-        tables.remember_fragment(&key, 8);
-        assert_eq!(tables.first_fragment(&key), Some(1448));
+        assert_eq!(end(&key), None);
+        remember(1448);
+        remember(8);
+        assert_eq!(end(&key), Some(1448));
         let other = FragmentKey::new(address("::1"), address("::2"), 7, Direction::ToVm);
-        assert_eq!(tables.first_fragment(&other), None);
+        assert_eq!(end(&other), None);
         tables.set_time(lifetime - Duration::from_nanos(1));
-        assert_eq!(tables.first_fragment(&key), Some(1448));
+        assert_eq!(end(&key), Some(1448));
         tables.set_time(lifetime);
-        assert_eq!(tables.first_fragment(&key), None);
-        tables.remember_fragment(&key, 8);
-        assert_eq!(tables.first_fragment(&key), Some(8));
+        assert_eq!(end(&key), None);
+        remember(8);
+        assert_eq!(end(&key), Some(8));
     }
 }

@@ -2,13 +2,25 @@
 //!
 //! Interfaces are named, not numbered: which of them exist, and as which ifindex, is the daemon's to know.
 
+mod access;
+pub mod allowance;
+mod allowances;
 pub mod host;
 mod image;
+mod members;
+mod numbers;
+mod prefix;
+mod ruleset;
+pub mod written;
 
+pub use access::{Access, PortRules};
+pub use allowance::{Allowance, Grant, Service};
 pub use host::HostTables;
 pub use image::{Image, PortImage, source_text};
+pub use prefix::{Prefix, first};
+pub use ruleset::Ruleset;
 
-use ipv6_sg_common::abi::{self, MAX_PORTS, MAX_ROUTERS, MAX_SOURCES, PortFlags, SLAAC_SLOTS};
+use ipv6_sg_common::abi::{self, MAX_PEERS, MAX_PORTS, MAX_ROUTERS, MAX_SERVICES, MAX_SOURCES, PortFlags, SLAAC_SLOTS};
 use ipv6_sg_common::address::Address;
 use ipv6_sg_common::eui64;
 use ipv6_sg_common::mac::Mac;
@@ -34,18 +46,17 @@ pub struct TooMany {
 pub fn compile(model: &Model, settings: &Settings) -> Result<Image, TooMany> {
     let ports =
         model.ports_on_networks().map(|(port, network)| (port.interface.clone(), self::port(port, network, settings)));
-    let image = Image { ports: ports.collect() };
+    let mut image = Image { ports: ports.collect() };
     let sum = |count: fn(&PortImage) -> usize| image.ports.values().map(count).sum();
-    for (what, found, most) in [
-        ("ports", image.ports.len(), MAX_PORTS),
-        ("prefixes and extra addresses", sum(|port| port.sources.len()), MAX_SOURCES),
-        ("routers, counted for every port of their networks,", sum(|port| port.routers.len()), MAX_ROUTERS),
-    ] {
-        if u32::try_from(found).map_or(true, |found| found > most) {
-            return Err(TooMany { what, found, most });
-        }
-    }
+    at_most("ports", image.ports.len(), MAX_PORTS)?;
+    at_most("prefixes and extra addresses", sum(|port| port.sources.len()), MAX_SOURCES)?;
+    at_most("routers, counted for every port of their networks", sum(|port| port.routers.len()), MAX_ROUTERS)?;
+    access::give_rules(&mut image, model)?;
     Ok(image)
+}
+
+fn at_most(what: &'static str, found: usize, most: u32) -> Result<(), TooMany> {
+    if u32::try_from(found).is_ok_and(|found| found <= most) { Ok(()) } else { Err(TooMany { what, found, most }) }
 }
 
 /// The port of a tap whose state has not arrived: nothing passes.
@@ -68,15 +79,16 @@ fn port(port: &Port, network: &Network, settings: &Settings) -> PortImage {
         port: compiled,
         sources: surplus.chain(extra).chain(delegated).collect(),
         routers: network.routers.iter().copied().collect(),
-        has_security_groups: port.security_groups.is_some(),
+        rules: None,
     };
     // Rules exist only for ports in security groups: without them nothing could ever allow the echo.
-    let echo_rules = image.has_security_groups && port.echo.unwrap_or(settings.echo) == Echo::Rules;
+    let echo_rules = port.security_groups.is_some() && port.echo.unwrap_or(settings.echo) == Echo::Rules;
     image.port.flags = PortFlags::default()
         .with(PortFlags::IPV4_DROP, settings.ipv4 == Ipv4::Drop)
         .with(PortFlags::ECHO_RULES, echo_rules)
         .with(PortFlags::HAS_SOURCES, !image.sources.is_empty())
-        .with(PortFlags::HAS_ROUTERS, !image.routers.is_empty());
+        .with(PortFlags::HAS_ROUTERS, !image.routers.is_empty())
+        .with(PortFlags::HAS_RULES, port.security_groups.is_some());
     image
 }
 

@@ -1,3 +1,8 @@
+pub(super) mod arbitrary;
+mod limits;
+mod rules;
+mod words;
+
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 use std::path::Path;
@@ -84,12 +89,12 @@ fn flags() {
     // Echo by rules: the port's word over the daemon's, and only where there are rules.
     assert_eq!(flags(network, mac, &rules), [""; 0]);
     assert_eq!(flags(network, &format!("{mac}echo = \"rules\""), &rules), [""; 0]);
-    assert_eq!(flags(network, &grouped, &rules), ["echo_rules"]);
-    assert_eq!(flags(network, &empty, &rules), ["echo_rules"]);
-    assert_eq!(flags(network, &format!("{grouped}echo = \"always\""), &rules), [""; 0]);
-    assert_eq!(flags(network, &format!("{grouped}echo = \"rules\""), &pass), ["echo_rules"]);
-    assert!(only(network, &empty, &pass).has_security_groups);
-    assert!(!only(network, mac, &pass).has_security_groups);
+    assert_eq!(flags(network, &grouped, &rules), ["echo_rules", "has_rules"]);
+    assert_eq!(flags(network, &empty, &rules), ["echo_rules", "has_rules"]);
+    assert_eq!(flags(network, &format!("{grouped}echo = \"always\""), &rules), ["has_rules"]);
+    assert_eq!(flags(network, &format!("{grouped}echo = \"rules\""), &pass), ["echo_rules", "has_rules"]);
+    assert!(only(network, &empty, &pass).rules.is_some());
+    assert!(only(network, mac, &pass).rules.is_none());
     assert_eq!(only(routed, mac, &pass).routers.len(), 2);
     assert!(quarantined().flags.has(PortFlags::QUARANTINED));
 }

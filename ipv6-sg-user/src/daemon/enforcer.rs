@@ -166,16 +166,21 @@ impl Enforcer {
         for known in [&mut self.suspended, &mut self.unshielded] {
             known.retain(|ifindex| present.iter().any(|link| link.ifindex == *ifindex));
         }
-        let plan = plan(&self.desired, &present, &self.guard.known(), &self.suspended);
+        let mut plan = plan(&self.desired, &present, &self.guard.known(), &self.suspended);
         let mut status = Status::default();
+        self.guard.track(self.desired.flows);
+        let mut ports: Vec<_> =
+            plan.guard.iter_mut().map(|(link, port)| (link.ifindex, &mut port.entry, port.rules.as_ref())).collect();
+        status.note(self.guard.load_rules(&mut ports));
         // What VMs send is guarded on all of them before what they receive: a new program takes the kernel its time.
         let mut guarded = Vec::with_capacity(plan.guard.len());
-        for (link, entry) in &plan.guard {
-            let done = self.guard.write(link.ifindex, entry).and_then(|()| self.guard.attach(link, Hook::FromVm));
+        for (link, port) in &plan.guard {
+            let done = self.guard.write(link.ifindex, &port.entry).and_then(|()| self.guard.attach(link, Hook::FromVm));
             if status.note(done) {
                 guarded.push(link);
             }
         }
+        status.note(self.guard.apply_rules());
         for link in guarded {
             if !status.note(self.guard.attach(link, Hook::ToVm)) {
                 continue;

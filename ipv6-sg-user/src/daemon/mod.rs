@@ -26,7 +26,7 @@ use crate::compile::{self, Image};
 use crate::kernel::{Guard, Pins, PortEntry, TcMethod, XdpMode, check_privileges};
 use crate::state::{Settings, Xdp, directory};
 use enforcer::{Enforcer, Request};
-use plan::Desired;
+use plan::{Desired, Wanted};
 
 /// Runs until SIGTERM or SIGINT. `reload` reads the settings anew.
 ///
@@ -66,7 +66,6 @@ async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send
     if let Some(lacks) = method.lacks() {
         tracing::info!("{lacks}");
     }
-    warn_of_rules(&image);
     let first = enforcer.status().clone();
     let (requests, queue) = mpsc::channel();
     let enforcing = thread::Builder::new().name("enforcer".to_owned()).spawn(move || enforcer.run(&queue))?;
@@ -124,7 +123,6 @@ fn follow(settings: &Settings, requests: &Sender<Request>) -> Result<()> {
     match load(settings) {
         Ok(image) => {
             tracing::info!(ports = image.ports.len(), "state loaded");
-            warn_of_rules(&image);
             send(requests, Request::Desired(Box::new(desired(settings, &image)), xdp(settings)))
         }
         Err(error) => {
@@ -140,14 +138,14 @@ fn send(requests: &Sender<Request>, request: Request) -> Result<()> {
 }
 
 fn desired(settings: &Settings, image: &Image) -> Desired {
-    let entry = |port: &compile::PortImage| PortEntry {
-        port: port.port,
-        sources: port.sources.clone(),
-        routers: port.routers.clone(),
+    let wanted = |port: &compile::PortImage| Wanted {
+        entry: PortEntry { port: port.port, sources: port.sources.clone(), routers: port.routers.clone() },
+        rules: port.rules.clone(),
     };
     let settings = settings.clone();
     Desired {
-        ports: image.ports.iter().map(|(interface, port)| (interface.clone(), entry(port))).collect(),
+        ports: image.ports.iter().map(|(interface, port)| (interface.clone(), wanted(port))).collect(),
+        flows: settings.conntrack.entries_per_port,
         quarantine: Box::new(move |interface| settings.quarantines(interface)),
     }
 }
@@ -180,13 +178,5 @@ fn adopt(old: &Settings, new: Settings) -> Settings {
         pin_dir: old.pin_dir.clone(),
         metrics: old.metrics,
         ..new
-    }
-}
-
-/// Said at every load, because believing in rules that nobody enforces is worse than having none.
-fn warn_of_rules(image: &Image) {
-    let ports = image.ports.values().filter(|port| port.has_security_groups).count();
-    if ports > 0 {
-        tracing::warn!(ports, "security-group rules are checked but not enforced by this version: anti-spoofing only");
     }
 }

@@ -2,13 +2,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::compile;
+use crate::compile::{self, PortRules};
 use crate::kernel::{Attachment, PortEntry};
+
+/// A port as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// What its maps should hold, but for the numbers of its rules.
+    pub entry: PortEntry,
+    /// Its rules, if it has any.
+    pub rules: Option<PortRules>,
+}
+
+impl Wanted {
+    /// Lets nothing pass.
+    const fn quarantined() -> Self {
+        Self { entry: PortEntry::new(compile::quarantined()), rules: None }
+    }
+}
 
 /// What should be enforced on this host.
 pub struct Desired {
     /// Ports by the name of their interface.
-    pub ports: BTreeMap<String, PortEntry>,
+    pub ports: BTreeMap<String, Wanted>,
+    /// How many flows a port can have at once.
+    pub flows: u32,
     /// Whether an interface without a port drops everything.
     pub quarantine: Box<dyn Fn(&str) -> bool + Send>,
 }
@@ -17,7 +35,7 @@ pub struct Desired {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Interfaces to guard, and with what.
-    pub guard: Vec<(Attachment, PortEntry)>,
+    pub guard: Vec<(Attachment, Wanted)>,
     /// Interfaces to let go, with their name where they still exist.
     pub release: Vec<(u32, Option<String>)>,
 }
@@ -32,14 +50,14 @@ pub fn plan(desired: &Desired, present: &[Attachment], known: &BTreeSet<u32>, su
             None
         } else {
             match desired.ports.get(&link.interface) {
-                Some(entry) => Some(entry.clone()),
-                None if (desired.quarantine)(&link.interface) => Some(PortEntry::new(compile::quarantined())),
+                Some(port) => Some(port.clone()),
+                None if (desired.quarantine)(&link.interface) => Some(Wanted::quarantined()),
                 None => None,
             }
         };
         let was_known = gone.remove(&link.ifindex);
         match wanted {
-            Some(entry) => plan.guard.push((link.clone(), entry)),
+            Some(port) => plan.guard.push((link.clone(), port)),
             None if was_known => plan.release.push((link.ifindex, Some(link.interface.clone()))),
             None => {}
         }
@@ -61,13 +79,15 @@ mod tests {
         Attachment { interface: interface.to_owned(), ifindex }
     }
 
-    fn port(last: u8) -> PortEntry {
-        PortEntry::new(Port::new(Mac { octets: [6, 0, 0, 0, 0, last] }, PortFlags::default()))
+    fn port(last: u8) -> Wanted {
+        let port = Port::new(Mac { octets: [6, 0, 0, 0, 0, last] }, PortFlags::default());
+        Wanted { entry: PortEntry::new(port), rules: None }
     }
 
     fn desired(ports: &[(&str, u8)], quarantine: &'static str) -> Desired {
         Desired {
             ports: ports.iter().map(|(name, last)| ((*name).to_owned(), port(*last))).collect(),
+            flows: 64,
             quarantine: Box::new(move |name| !quarantine.is_empty() && name.starts_with(quarantine)),
         }
     }
@@ -112,10 +132,7 @@ mod tests {
         let open = plan(&desired(&[], ""), &present, &known, &BTreeSet::new());
         assert_eq!((open.guard, open.release), (vec![], vec![(7, Some("vnet1".to_owned()))]));
         let closed = plan(&desired(&[], "vnet"), &present, &known, &BTreeSet::new());
-        assert_eq!(
-            (closed.guard, closed.release),
-            (vec![(link("vnet1", 7), PortEntry::new(compile::quarantined()))], vec![])
-        );
+        assert_eq!((closed.guard, closed.release), (vec![(link("vnet1", 7), Wanted::quarantined())], vec![]));
     }
 
     #[test]

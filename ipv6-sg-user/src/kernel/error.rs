@@ -61,6 +61,15 @@ pub enum KernelError {
         /// What is missing.
         reason: String,
     },
+    /// Flows could not be timed.
+    #[error(
+        "the kernel does not say how long its tick is ({reason}): clock_getres(2) of CLOCK_MONOTONIC_COARSE must answer; \
+         a seccomp filter may forbid it"
+    )]
+    Clock {
+        /// What it says.
+        reason: String,
+    },
     /// The object did not load.
     #[error("the kernel refused the eBPF object: {0}")]
     Object(Box<aya::EbpfError>),

@@ -4,26 +4,33 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aya::maps::{Map, MapData, MapInfo};
 use aya::{Ebpf, EbpfLoader};
-use ipv6_sg_common::abi::{SkbLayout, maps};
+use ipv6_sg_common::abi::{Clock, PortFlags, RulesetId, SkbLayout, maps};
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
 use super::attach::Attacher;
 use super::error::{caused_by, not_permitted, one_line, pin_not_permitted};
 use super::hook::{Attachment, Hook, TcMethod, XdpMode};
+use super::inner::InnerMaker;
 use super::nested::{KINDS, Kind, Nested};
 use super::placement::Placement;
 use super::pod::Raw;
 use super::ports::{PortEntry, PortMaps};
+use super::rule_maps::RuleMaps;
+use super::rulesets::{Change, Numbers, Rulesets};
 use super::store::MapStore;
-use super::{KernelError, OBJECT, Pins, Result, bpffs, program, skb_layout};
+use super::{KernelError, OBJECT, Pins, Result, bpffs, clock, program, skb_layout};
+use crate::compile::PortRules;
 
 /// What is enforced in this network namespace, open for changes.
 pub struct Guard {
     ebpf: Ebpf,
     pins: Pins,
     maps: PortMaps,
+    rules: Rulesets<RuleMaps>,
     attacher: Attacher,
     entries: BTreeMap<u32, PortEntry>,
+    /// A port has other rules than before since flows were last put to them.
+    moved: bool,
 }
 
 impl Guard {
@@ -36,12 +43,13 @@ impl Guard {
         // Before 5.11 maps count against this limit. Elsewhere it does not matter whether it can be raised.
         let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
         let layout = Raw(skb_layout::of_running_kernel()?);
+        let clock = Raw(clock::of_running_kernel()?);
         bpffs::ensure(pins.root())?;
         let template = aya_obj::Object::parse(OBJECT).map_err(|error| KernelError::Object(Box::new(error.into())))?;
         verify_pinned(&pins, &template)?;
         pins.create()?;
         let mut loader = EbpfLoader::new();
-        loader.override_global(SkbLayout::NAME, &layout, true);
+        loader.override_global(SkbLayout::NAME, &layout, true).override_global(Clock::NAME, &clock, true);
         for name in maps::ALL {
             loader.map_pin_path(name, pins.map(name));
         }
@@ -52,10 +60,11 @@ impl Guard {
         super::diagnostics::start(&mut ebpf);
         program::load(&mut ebpf)?;
         let mut maps = PortMaps::take(&mut ebpf)?;
+        let rules = Rulesets::adopt(RuleMaps::take(&mut ebpf)?)?;
         let entries = maps.read()?;
         maps.sweep(&entries)?;
         let attacher = Attacher::new(pins.clone(), method)?;
-        Ok(Self { ebpf, pins, maps, attacher, entries })
+        Ok(Self { ebpf, pins, maps, rules, attacher, entries, moved: false })
     }
 
     /// The ports in the maps, by interface index.
@@ -67,7 +76,7 @@ impl Guard {
     pub fn look_again(&mut self) -> Result<()> {
         self.attacher.doubt();
         self.entries = self.maps.read()?;
-        Ok(())
+        self.rules.read()
     }
 
     /// Believes nothing of what is attached to this interface: it was seen to be gone.
@@ -92,10 +101,40 @@ impl Guard {
         self.attacher.attach_xdp(&mut self.ebpf, to, mode)
     }
 
+    /// Ports that are new from now on can have so many flows at once.
+    pub fn track(&mut self, flows: u32) {
+        self.maps.placement.track(flows);
+    }
+
+    /// Makes the kernel hold the rules of these ports, by interface index, and gives them their numbers. Ports whose rules
+    /// find no room keep those they have, or let nothing pass; the error says so.
+    pub fn load_rules(&mut self, ports: &mut [(u32, &mut PortEntry, Option<&PortRules>)]) -> Result<()> {
+        let wanted: BTreeSet<u32> = ports.iter().map(|(ifindex, ..)| *ifindex).collect();
+        let now = |entry: &PortEntry| Numbers { ingress: entry.port.ingress, egress: entry.port.egress };
+        let listed =
+            ports.iter().map(|(ifindex, _, rules)| Change { now: self.entries.get(ifindex).map(now), wanted: *rules });
+        // Those that are about to go have their rules until then.
+        let others = self.entries.iter().filter(|(ifindex, _)| !wanted.contains(ifindex));
+        let others = others.map(|(_, entry)| Change { now: Some(now(entry)), wanted: None });
+        let changes: Vec<_> = listed.chain(others).collect();
+        let (numbers, outcome) = self.rules.follow(&changes);
+        for ((_, entry, _), numbers) in ports.iter_mut().zip(numbers) {
+            (entry.port.ingress, entry.port.egress) = (numbers.ingress, numbers.egress);
+        }
+        outcome
+    }
+
+    /// Puts every flow to the rules again if they are not what they were, once all ports are [written](Self::write).
+    pub fn apply_rules(&mut self) -> Result<()> {
+        let used = self.entries.values().flat_map(|entry| [entry.port.ingress, entry.port.egress]).collect();
+        self.rules.applied(&used, std::mem::take(&mut self.moved))
+    }
+
     /// Writes what differs from what the maps hold for this interface.
     pub fn write(&mut self, ifindex: u32, entry: &PortEntry) -> Result<()> {
         let before = self.entries.get(&ifindex);
         if before != Some(entry) {
+            self.moved |= before.is_some_and(|before| ruled(before) != ruled(entry));
             self.maps.write(ifindex, before, entry)?;
             self.entries.insert(ifindex, entry.clone());
         }
@@ -105,7 +144,8 @@ impl Guard {
     /// Does one of the things that take the kernel its time and that nobody waits for: cleans what ports left, keeps
     /// empty memories at hand. `false` when nothing is left to do.
     pub fn tidy(&mut self) -> Result<bool> {
-        self.maps.placement.tidy()
+        let Self { maps, rules, .. } = self;
+        Ok(maps.placement.tidy()? || rules.tidy(|| maps.placement.wait())?)
     }
 
     /// Takes everything off an interface: programs first, then what they look up. `name` is `None` when the interface is
@@ -130,12 +170,27 @@ impl Guard {
     }
 }
 
+/// What a port's flows were allowed by.
+const fn ruled(entry: &PortEntry) -> (RulesetId, RulesetId, PortFlags) {
+    (entry.port.ingress, entry.port.egress, entry.port.flags)
+}
+
+impl RuleMaps {
+    fn take(ebpf: &mut Ebpf) -> Result<Self> {
+        Ok(Self {
+            peers: take(ebpf, maps::PEERS)?,
+            services: take(ebpf, maps::SERVICES)?,
+            policy: take(ebpf, maps::POLICY)?,
+        })
+    }
+}
+
 impl PortMaps {
     fn take(ebpf: &mut Ebpf) -> Result<Self> {
         let btf = program::info(ebpf, Hook::FromVm)?.btf_id();
-        let mut nested = |kind: Kind| Nested::new(kind, taken(ebpf, kind.outer)?, btf);
-        let [counters, fragments] = KINDS;
-        let kinds = [nested(counters)?, nested(fragments)?];
+        let mut nested = |kind: Kind| Nested::new(kind, taken(ebpf, kind.outer)?, InnerMaker::new(kind.outer, btf)?);
+        let [counters, fragments, tracked] = KINDS;
+        let kinds = [nested(counters)?, nested(fragments)?, nested(tracked)?];
         let store = MapStore {
             taps: take(ebpf, maps::TAPS)?,
             slots: take(ebpf, maps::PORTS)?,
@@ -204,8 +259,9 @@ mod tests {
     #[test]
     fn every_map_of_the_object_is_pinned() {
         let mut object = aya_obj::Object::parse(OBJECT).expect("the object that was built");
-        let constants = object.maps.remove(".rodata").expect("the layout of a packet buffer");
-        assert_eq!(constants.value_size() as usize, size_of::<SkbLayout>());
+        let constants = object.maps.remove(".rodata").expect("the layout of a packet buffer, the clock");
+        let (size, wanted) = (constants.value_size() as usize, size_of::<SkbLayout>() + size_of::<Clock>());
+        assert!((wanted..wanted + align_of::<Clock>()).contains(&size), "{size} bytes of constants, not {wanted}");
         let found: BTreeSet<_> = object.maps.keys().map(String::as_str).collect();
         assert_eq!(found, BTreeSet::from(maps::ALL));
     }

@@ -34,6 +34,11 @@ impl InnerMaker {
         Ok(Self { outer, definition, btf })
     }
 
+    /// Maps made from now on have so many entries, whatever the object says.
+    pub fn resize(&mut self, entries: u32) {
+        self.definition.set_max_entries(entries);
+    }
+
     /// A new, empty map of this name, of which the kernel keeps 15 bytes.
     ///
     /// # Errors

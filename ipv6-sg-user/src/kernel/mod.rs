@@ -10,6 +10,7 @@
 mod attach;
 mod bpf;
 mod bpffs;
+mod clock;
 mod clsact;
 #[cfg(feature = "diagnostics")]
 mod diagnostics;
@@ -27,10 +28,13 @@ mod pod;
 mod ports;
 mod privileges;
 mod program;
+mod rule_maps;
+mod rulesets;
 mod skb_layout;
 mod store;
 mod tcx;
 
+pub use clock::of_running_kernel as clock;
 pub use error::KernelError;
 pub use guard::Guard;
 pub use hook::{Attachment, Hook, TcMethod, XdpMode};

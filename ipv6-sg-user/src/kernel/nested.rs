@@ -3,11 +3,11 @@
 use std::os::fd::AsFd as _;
 use std::{io, thread};
 
-use aya::maps::{ArrayOfMaps, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues};
+use aya::maps::{ArrayOfMaps, Map, MapData, MapError, PerCpuArray, PerCpuValues};
 use aya::util::{KernelVersion, nr_cpus};
-use ipv6_sg_common::abi::{Counters, FirstFragment, FragmentKey, maps};
+use ipv6_sg_common::abi::{Counters, maps};
 
-use super::error::{absent, caused_by, not_permitted};
+use super::error::{caused_by, not_permitted};
 use super::inner::InnerMaker;
 use super::pod::Raw;
 use super::{KernelError, Result, bpf};
@@ -19,14 +19,15 @@ pub(super) struct Kind {
     pub(super) outer: &'static str,
     /// How the names of its inner maps begin; the index follows, and all of it has at most 15 bytes.
     inner: &'static str,
-    /// Makes an inner map as empty as a new one.
-    clear: fn(Map) -> Result<()>,
+    /// Makes an inner map as empty as a new one. `None` where a new one takes less.
+    clear: Option<fn(Map) -> Result<()>>,
 }
 
 /// All of them.
-pub(super) const KINDS: [Kind; 2] = [
-    Kind { outer: maps::COUNTERS, inner: "ipv6_sg_c_", clear: clear_counters },
-    Kind { outer: maps::FRAGMENTS, inner: "ipv6_sg_f_", clear: clear_fragments },
+pub(super) const KINDS: [Kind; 3] = [
+    Kind { outer: maps::COUNTERS, inner: "ipv6_sg_c_", clear: Some(clear_counters) },
+    Kind { outer: maps::FRAGMENTS, inner: "ipv6_sg_f_", clear: None },
+    Kind { outer: maps::FLOWS, inner: "ipv6_sg_t_", clear: None },
 ];
 
 fn clear_counters(map: Map) -> Result<()> {
@@ -36,16 +37,6 @@ fn clear_counters(map: Map) -> Result<()> {
     let zero = PerCpuValues::try_from(vec![Raw(Counters::default()); cpus]);
     let zero = zero.map_err(|error| refused(MapError::IoError(error)))?;
     counters.set(0, zero, 0).map_err(refused)
-}
-
-fn clear_fragments(map: Map) -> Result<()> {
-    let refused = KernelError::map("clear", maps::FRAGMENTS);
-    let mut fragments = HashMap::<_, Raw<FragmentKey>, Raw<FirstFragment>>::try_from(map).map_err(&refused)?;
-    let keys: Vec<_> = fragments.keys().collect::<std::result::Result<_, _>>().map_err(&refused)?;
-    for key in keys {
-        absent(fragments.remove(&key)).map_err(&refused)?;
-    }
-    Ok(())
 }
 
 /// From this version on the kernel only looks when it is asked which map is where. Before, it also waits for an RCU grace
@@ -62,12 +53,17 @@ pub(super) struct Nested {
 }
 
 impl Nested {
-    /// `outer` is the kind's map of maps; `btf` is as [`InnerMaker::new`] wants it.
-    pub(super) fn new(kind: Kind, outer: Map, btf: Option<u32>) -> Result<Self> {
+    /// `outer` is the kind's map of maps, `maker` makes what it holds.
+    pub(super) fn new(kind: Kind, outer: Map, maker: InnerMaker) -> Result<Self> {
         let Map::ArrayOfMaps(outer) = outer else {
             return Err(KernelError::Map { action: "open", map: kind.outer, reason: "no array of maps".to_owned() });
         };
-        Ok(Self { kind, outer, maker: InnerMaker::new(kind.outer, btf)? })
+        Ok(Self { kind, outer, maker })
+    }
+
+    /// Maps made from now on have so many entries.
+    pub(super) fn resize(&mut self, entries: u32) {
+        self.maker.resize(entries);
     }
 
     /// Puts a new, empty map at this index. Takes one RCU grace period, some ten milliseconds; several threads can wait
@@ -104,11 +100,12 @@ impl Nested {
         Ok(results.into_iter().collect::<Result<Vec<_>>>()?.concat())
     }
 
-    /// Empties the map at this index.
+    /// Empties the map at this index. Takes as long as [`Self::make`].
     pub(super) fn clear(&self, index: u32) -> Result<()> {
-        match self.at(index)? {
-            Some(data) => Map::from_map_data(data).map_err(self.refused("open")).and_then(self.kind.clear),
-            None => Ok(()),
+        match (self.kind.clear, self.at(index)?) {
+            (Some(clear), Some(data)) => Map::from_map_data(data).map_err(self.refused("open")).and_then(clear),
+            (None, Some(_)) => self.make(index),
+            (_, None) => Ok(()),
         }
     }
 

@@ -9,6 +9,7 @@ use ipv6_sg_common::abi::Port;
 use super::Result;
 use super::error::KernelError;
 use super::indices::{Chore, Indices, beside, index_of, slots};
+use super::store::MapStore;
 
 /// What the kernel holds. A trait so that the order of what is done to it can be tested without one.
 pub(super) trait Store {
@@ -32,6 +33,14 @@ pub(super) trait Store {
     fn clear(&mut self, index: u32) -> Result<()>;
     /// Removes memories, and says which. An error only when none was.
     fn remove(&mut self, indices: &[u32]) -> Result<Vec<u32>>;
+}
+
+impl Placement<MapStore> {
+    /// Memories made from now on hold so many flows.
+    pub(super) fn track(&mut self, flows: u32) {
+        let [_, _, tracked] = &mut self.store.kinds;
+        tracked.resize(flows);
+    }
 }
 
 /// The ports' places.
@@ -110,7 +119,9 @@ impl<S: Store> Placement<S> {
     fn take(&mut self) -> Result<u32> {
         while let Some(chore) = self.indices.to_replenish() {
             if let Err(error) = self.perform(chore) {
-                tracing::error!("a new port is guarded, and nothing counted of it until there is room: {error}");
+                tracing::error!(
+                    "a new port is guarded, and nothing counted of it and no flow remembered until there is room: {error}"
+                );
                 break;
             }
         }
@@ -150,7 +161,8 @@ impl<S: Store> Placement<S> {
         slots(index).into_iter().try_for_each(|slot| self.store.write(slot, None))
     }
 
-    fn wait(&mut self) -> Result<()> {
+    /// Waits for a grace period.
+    pub(super) fn wait(&mut self) -> Result<()> {
         match self.indices.furnished() {
             Some(index) => self.store.wait(index)?,
             // The kernel waits as long when one is made.

@@ -18,6 +18,7 @@ mod nd_from_vm;
 mod nd_options;
 mod nd_to_vm;
 mod offloads;
+mod rules;
 mod settings;
 mod upper;
 
@@ -130,6 +131,7 @@ pub fn all() -> Vec<Case> {
         nd_to_vm::cases(),
         nd_options::cases(),
         evasions::cases(),
+        rules::cases(),
         honest::cases(),
     ]
     .concat()

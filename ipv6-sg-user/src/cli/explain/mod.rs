@@ -65,7 +65,7 @@ impl Explain {
     pub(super) fn run(self, context: &mut Context) -> Result<()> {
         let direction = if self.from_vm { Direction::FromVm } else { Direction::ToVm };
         let (image, source) = port::find(context, &self.interface)?;
-        let tables = HostTables::of(&image);
+        let (port, tables) = HostTables::of(&image);
         let out = &mut context.out;
         let numbered = self.pcap.is_some() || self.hex.len() > 1;
         let (mut all, mut frames, mut dropped) = (Vec::new(), 0, 0);
@@ -75,7 +75,7 @@ impl Explain {
             }
             tables.set_time(input.time);
             frames += 1;
-            let judged = Judged::new(frames, direction, &image.port, input, &tables);
+            let judged = Judged::new(frames, direction, &port, input, &tables);
             dropped += usize::from(judged.is_dropped());
             if self.format.json {
                 all.push(judged);

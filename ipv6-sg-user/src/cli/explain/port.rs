@@ -60,7 +60,7 @@ fn enforced(settings: &Settings, interface: &str) -> Option<PortImage> {
         port: entry.port,
         sources: entry.sources,
         routers: entry.routers,
-        has_security_groups: false,
+        rules: None,
     })
 }
 
@@ -81,6 +81,6 @@ fn wanted(context: &Context, settings: &Settings, interface: &str) -> Result<Por
         port: quarantined(),
         sources: Default::default(),
         routers: Default::default(),
-        has_security_groups: false,
+        rules: None,
     })
 }

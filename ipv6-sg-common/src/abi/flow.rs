@@ -1,0 +1,124 @@
+//! Connection tracking: what a port remembers of the flows that its rules allowed.
+
+use super::Direction;
+use crate::address::Address;
+
+/// How many flows a port can have at once when the settings do not say. One that needs more forgets its own oldest.
+pub const FLOWS_PER_PORT: u32 = 16_384;
+
+/// What rules and flows look at in a packet beside its addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct Selectors {
+    /// What a rule names beside the protocol, host byte order: the destination port, or ICMPv6 type and code.
+    pub number: u16,
+    /// [`FlowKey::local_port`]
+    pub local_port: u16,
+    /// [`FlowKey::remote_port`]
+    pub remote_port: u16,
+    /// The upper-layer protocol.
+    pub protocol: u8,
+    /// A [`Subject`].
+    pub subject: u8,
+}
+
+const _: () = assert!(size_of::<Selectors>() == 8);
+
+/// Which packets the rules judge, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Subject {
+    /// Never: it passes for other reasons.
+    #[default]
+    Exempt = 0,
+    /// As a packet of a flow.
+    Flow = 1,
+    /// Each packet on its own: ICMPv6 that asks for nothing.
+    Single = 2,
+    /// Each on its own, and only a rule that names its type allows it.
+    Named = 3,
+}
+
+/// What the packets of one flow have in common, both ways, seen from the VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct FlowKey {
+    /// The VM's address.
+    pub local: Address,
+    /// The peer's address.
+    pub remote: Address,
+    /// The VM's port, host byte order. For ICMPv6 echo: who asks, as a [`Direction`] of the request. 0 for protocols
+    /// without ports.
+    pub local_port: u16,
+    /// The peer's port, host byte order. For ICMPv6 echo the identifier.
+    pub remote_port: u16,
+    /// The upper-layer protocol; 32 bits wide so that the key has no padding to clear.
+    pub protocol: u32,
+}
+
+const _: () = assert!(size_of::<FlowKey>() == 40);
+
+/// How far a flow has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum FlowState {
+    /// Only one side has spoken.
+    Opening = 0,
+    /// Both have.
+    Established = 1,
+    /// TCP: one of them is done.
+    Closing = 2,
+}
+
+impl FlowState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Opening, Self::Established, Self::Closing];
+
+    /// The stable name: `flows`, `--json`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Opening => "opening",
+            Self::Established => "established",
+            Self::Closing => "closing",
+        }
+    }
+
+    /// The state of this number; `None` for numbers of another ABI.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Opening),
+            1 => Some(Self::Established),
+            2 => Some(Self::Closing),
+            _ => None,
+        }
+    }
+}
+
+/// A flow that the rules allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct Flow {
+    /// When a packet of it passed last, nanoseconds of [the packet path's clock](super::Clock); up to a second less.
+    pub seen_ns: u64,
+    /// The [`Policy::generation`](super::Policy) under which the rules last allowed it.
+    pub generation: u32,
+    /// A [`FlowState`].
+    pub state: u8,
+    /// A [`Direction`]: which way the packet went that the rules allowed.
+    pub opened: u8,
+    /// Zero.
+    pub padding: u16,
+}
+
+const _: () = assert!(size_of::<Flow>() == 16);
+
+impl Flow {
+    /// Whether it was opened in this direction.
+    #[inline(always)]
+    pub const fn opened_by(&self, direction: Direction) -> bool {
+        self.opened == direction as u8
+    }
+}

@@ -1,0 +1,132 @@
+//! The life of a flow: what a packet makes of it, and when it is over.
+
+use crate::abi::{Direction, Flow, FlowState, Selectors};
+use crate::packet::protocol;
+
+/// Nanoseconds in a second.
+const SECOND: u64 = 1_000_000_000;
+
+/// What a packet says of the connection it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// Nothing: it goes on. All that there is but TCP.
+    Continues,
+    /// SYN without ACK or RST: a connection is to begin.
+    Begins,
+    /// FIN or RST: a side is done.
+    Ends,
+}
+
+impl Signal {
+    /// Of these TCP flags.
+    #[inline(always)]
+    pub(super) const fn of(flags: u8) -> Self {
+        const FIN: u8 = 1 << 0;
+        const SYN: u8 = 1 << 1;
+        const RST: u8 = 1 << 2;
+        const ACK: u8 = 1 << 4;
+        // Not every receiver throws away what begins and ends at once.
+        if flags & (SYN | ACK | RST) == SYN {
+            Self::Begins
+        } else if flags & (FIN | RST) != 0 {
+            Self::Ends
+        } else {
+            Self::Continues
+        }
+    }
+}
+
+/// How long a flow outlives its last packet, in nanoseconds.
+///
+/// | | | |
+/// |---|---|---|
+/// | TCP, both have spoken | 5 days | what ip6tables gives it, whom this takes over from; RFC 5382 REQ-5 asks for at least 2 h 4 min |
+/// | TCP, opening or closing | 4 min | RFC 5382 REQ-5, transitory |
+/// | UDP, both have spoken | 5 min | RFC 4787 REQ-5, recommended |
+/// | UDP, one has | 2 min | RFC 4787 REQ-5, the least |
+/// | ICMPv6 echo | 1 min | RFC 5508 REQ-2, the least |
+/// | anything else | 10 min | what ip6tables gives it |
+#[inline(always)]
+pub const fn lifetime_ns(protocol: u8, state: FlowState) -> u64 {
+    let seconds = match (protocol, state) {
+        (protocol::TCP, FlowState::Established) => 5 * 24 * 3600,
+        (protocol::TCP, FlowState::Opening | FlowState::Closing) => 240,
+        (protocol::UDP, FlowState::Established) => 300,
+        (protocol::UDP, FlowState::Opening | FlowState::Closing) => 120,
+        (protocol::ICMPV6, _) => 60,
+        _ => 600,
+    };
+    seconds * SECOND
+}
+
+/// How old [`Flow::seen_ns`] may get before it is written again: not each packet costs a write to what all CPUs share.
+const STALE_NS: u64 = SECOND;
+
+/// The flow that a first packet begins.
+#[inline(always)]
+pub(super) const fn opened(direction: Direction, generation: u32, now_ns: u64) -> Flow {
+    let (state, opened) = (FlowState::Opening as u8, direction as u8);
+    Flow { seen_ns: now_ns, generation, state, opened, padding: 0 }
+}
+
+impl Flow {
+    /// Whether the flow still is one. A state of another ABI is over.
+    #[inline(always)]
+    pub const fn is_live(&self, protocol: u8, now_ns: u64) -> bool {
+        let state = match self.state {
+            0 => FlowState::Opening,
+            1 => FlowState::Established,
+            _ => FlowState::Closing,
+        };
+        // Another CPU may have written a time later than ours.
+        now_ns < self.seen_ns || now_ns - self.seen_ns < lifetime_ns(protocol, state)
+    }
+
+    /// The flow after a packet; `None` when the packet is no part of it but begins another one between the same ends.
+    ///
+    /// Whoever did not open the connection may begin one only while the first still opens, both at the same time (RFC 9293
+    /// section 3.5): else a server could connect to any port that its client once used.
+    #[inline(always)]
+    pub(super) const fn after(mut self, direction: Direction, signal: Signal, now_ns: u64) -> Option<Self> {
+        let opening = self.state == FlowState::Opening as u8;
+        let closing = self.state == FlowState::Closing as u8;
+        match signal {
+            Signal::Begins if self.opened_by(direction) => {
+                if closing {
+                    self.state = FlowState::Opening as u8;
+                }
+            }
+            Signal::Begins if !opening => return None,
+            Signal::Ends => self.state = FlowState::Closing as u8,
+            Signal::Begins | Signal::Continues => {
+                if opening && !self.opened_by(direction) {
+                    self.state = FlowState::Established as u8;
+                }
+            }
+        }
+        if now_ns > self.seen_ns && now_ns - self.seen_ns > STALE_NS {
+            self.seen_ns = now_ns;
+        }
+        Some(self)
+    }
+}
+
+impl Selectors {
+    /// Whether such a packet can open a flow. An answer to an echo request cannot: what it answers would be the flow.
+    #[inline(always)]
+    pub(super) const fn open(self) -> bool {
+        const ECHO_REPLY: u16 = 129 << 8;
+        self.protocol != protocol::ICMPV6 || self.number != ECHO_REPLY
+    }
+
+    /// What a rule must name to allow the packet that opened the flow in the direction `opened`.
+    #[inline(always)]
+    pub(super) const fn opening_number(self, opened: Direction) -> u16 {
+        const ECHO_REQUEST: u16 = 128 << 8;
+        match (self.protocol, opened) {
+            (protocol::ICMPV6, _) => ECHO_REQUEST,
+            (_, Direction::FromVm) => self.remote_port,
+            (_, Direction::ToVm) => self.local_port,
+        }
+    }
+}

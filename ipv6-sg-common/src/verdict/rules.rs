@@ -1,0 +1,166 @@
+//! Connection tracking and security-group rules: the last step, after everything that no rule can allow.
+//!
+//! The rules are asked when a flow opens, and again when they have changed since; else its packets cost one lookup.
+
+use super::flow::{Signal, opened};
+use super::{Check, Packet, Reason, Tables};
+use crate::abi::{Direction, FlowKey, PeerKey, Port, RulesetId, Selectors, ServiceKey, Subject};
+use crate::address::Address;
+use crate::packet::icmpv6::{Message, kind};
+use crate::packet::{Frame, protocol};
+
+/// The other end of a packet.
+#[inline(always)]
+fn ends<F>(direction: Direction, packet: &Packet<'_, F>) -> (Address, Address) {
+    match direction {
+        Direction::FromVm => (packet.ip.source, packet.ip.destination),
+        Direction::ToVm => (packet.ip.destination, packet.ip.source),
+    }
+}
+
+/// What a packet is judged by, and what it says of its connection. `exempt` when no rule is asked, `named` when only a rule
+/// that names its type allows it.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "fields are cut out of words")]
+fn selectors<F: Frame>(
+    direction: Direction,
+    packet: &Packet<'_, F>,
+    message: Message,
+    named: bool,
+) -> Check<(Selectors, Signal)> {
+    let protocol = packet.headers.protocol;
+    let word = |at: usize| packet.frame.words::<1>(at).map(|[word]| u64::from_be(word)).ok_or(Reason::UpperTruncated);
+    let upper = packet.headers.upper;
+    let mut signal = Signal::Continues;
+    let mut subject = Subject::Flow;
+    let (number, local_port, remote_port) = match protocol {
+        protocol::ICMPV6 => {
+            let number = u16::from(message.kind) << 8 | u16::from(message.code);
+            let request = message.kind == kind::ECHO_REQUEST;
+            if named {
+                subject = Subject::Named;
+            } else if message.code != 0 || !(request || message.kind == kind::ECHO_REPLY) {
+                subject = Subject::Single;
+            }
+            let from_vm = matches!(direction, Direction::FromVm);
+            let asks = if request == from_vm { Direction::FromVm } else { Direction::ToVm };
+            (number, asks as u16, (word(upper)? >> 16) as u16)
+        }
+        // Where there are eight bytes, the first four are the ports; TCP and UDP have them.
+        protocol::TCP | protocol::UDP | protocol::SCTP | protocol::DCCP | protocol::UDP_LITE
+            if packet.headers.upper_length() >= 8 =>
+        {
+            let ports = word(upper)?;
+            let (from, to) = ((ports >> 48) as u16, (ports >> 32) as u16);
+            if protocol == protocol::TCP {
+                signal = Signal::of((word(upper + 8)? >> 16) as u8);
+            }
+            match direction {
+                Direction::FromVm => (to, from, to),
+                Direction::ToVm => (to, to, from),
+            }
+        }
+        _ => (0, 0, 0),
+    };
+    Ok((Selectors { number, local_port, remote_port, protocol, subject: subject as u8 }, signal))
+}
+
+/// The verdict on a packet with honest addresses that is not a first fragment's follower, and what to remember of it.
+#[inline(always)]
+pub(super) fn check<F: Frame, T: Tables>(
+    direction: Direction,
+    port: &Port,
+    packet: &Packet<'_, F>,
+    message: Message,
+    named: bool,
+    tables: &T,
+) -> Check<(Reason, Selectors)> {
+    let (selectors, signal) = selectors(direction, packet, message, named)?;
+    let reason = judge(direction, port, ends(direction, packet), selectors, signal, tables)?;
+    Ok((reason, selectors))
+}
+
+/// The verdict on a later fragment of a packet that was judged by these selectors.
+#[inline(always)]
+pub(super) fn later<F: Frame, T: Tables>(
+    direction: Direction,
+    port: &Port,
+    packet: &Packet<'_, F>,
+    selectors: Selectors,
+    tables: &T,
+) -> Check<Reason> {
+    judge(direction, port, ends(direction, packet), selectors, Signal::Continues, tables)?;
+    Ok(Reason::Fragment)
+}
+
+#[inline(always)]
+fn judge<T: Tables>(
+    direction: Direction,
+    port: &Port,
+    (local, remote): (Address, Address),
+    selectors: Selectors,
+    signal: Signal,
+    tables: &T,
+) -> Check<Reason> {
+    let Selectors { number, local_port, remote_port, protocol, subject } = selectors;
+    let allows =
+        |way: Direction, number: u16, named: bool| allows(port.ruleset(way), &remote, protocol, number, named, tables);
+    if subject != Subject::Flow as u8 {
+        let named = subject == Subject::Named as u8;
+        return match allows(direction, number, named) {
+            true => Ok(Reason::Allowed),
+            false if named => Err(Reason::IcmpNeedsRule),
+            false => Err(denied(direction)),
+        };
+    }
+    let key = FlowKey { local, remote, local_port, remote_port, protocol: u32::from(protocol) };
+    let now = tables.now_ns();
+    let generation = tables.generation();
+    let mut cut = false;
+    if let Some(flow) = tables.flow(&key)
+        && flow.is_live(protocol, now)
+        && let Some(mut after) = flow.after(direction, signal, now)
+    {
+        if flow.generation == generation {
+            if after != flow {
+                tables.remember_flow(&key, &after);
+            }
+            return Ok(Reason::Established);
+        }
+        let way = if flow.opened_by(Direction::FromVm) { Direction::FromVm } else { Direction::ToVm };
+        if allows(way, selectors.opening_number(way), false) {
+            after.generation = generation;
+            tables.remember_flow(&key, &after);
+            return Ok(Reason::Established);
+        }
+        // Else the next packet of who was asked would go on with what nothing allows any more.
+        cut = signal != Signal::Begins;
+    }
+    if !allows(direction, number, false) {
+        return Err(denied(direction));
+    }
+    if selectors.open() && !cut {
+        tables.remember_flow(&key, &opened(direction, generation, now));
+    }
+    Ok(Reason::Allowed)
+}
+
+const fn denied(direction: Direction) -> Reason {
+    match direction {
+        Direction::FromVm => Reason::EgressDenied,
+        Direction::ToVm => Reason::IngressDenied,
+    }
+}
+
+/// Whether a ruleset allows this. `named` asks for a rule that names the ICMPv6 type.
+#[inline(always)]
+fn allows<T: Tables>(ruleset: RulesetId, remote: &Address, protocol: u8, number: u16, named: bool, tables: &T) -> bool {
+    if ruleset == RulesetId::EVERYTHING || ruleset == RulesetId::NOTHING {
+        return ruleset == RulesetId::EVERYTHING && !named;
+    }
+    let Some(class) = tables.class(&PeerKey::address(ruleset, *remote)) else { return false };
+    match tables.service(&ServiceKey::one(class, protocol, number)) {
+        Some(service) => !named || service.names_type == 1,
+        None => false,
+    }
+}

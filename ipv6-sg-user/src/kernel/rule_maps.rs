@@ -1,0 +1,129 @@
+//! The maps that rules lie in, as the kernel holds them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aya::maps::lpm_trie::Key;
+use aya::maps::{Array, LpmTrie, MapData};
+use ipv6_sg_common::abi::{PeerKey, Policy, RulesetId, Service, ServiceKey, maps};
+use ipv6_sg_common::address::Address;
+
+use super::error::absent;
+use super::pod::Raw;
+use super::rulesets::Tables;
+use super::{KernelError, Result};
+use crate::compile::{self, Allowance, Prefix};
+
+/// The class of a peer, by ruleset.
+pub(super) type Peers = LpmTrie<MapData, Raw<RulesetAddress>, u32>;
+/// What a class may.
+pub(super) type Services = LpmTrie<MapData, Raw<ClassService>, Raw<Service>>;
+
+/// The data part of a key of peers.
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(super) struct RulesetAddress {
+    ruleset: u32,
+    octets: [u8; 16],
+}
+
+/// The data part of a key of services.
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(super) struct ClassService {
+    class: u32,
+    padding: u8,
+    protocol: u8,
+    number: [u8; 2],
+}
+
+fn peer_key(ruleset: RulesetId, (address, length): Prefix) -> Key<Raw<RulesetAddress>> {
+    let key = PeerKey::prefix(ruleset, address, length);
+    Key::new(key.prefix_length, Raw(RulesetAddress { ruleset: ruleset.number, octets: address.octets }))
+}
+
+fn service_key(class: u32, service: &compile::Service) -> Key<Raw<ClassService>> {
+    let key = service.key(class);
+    let ServiceKey { prefix_length, class, padding, protocol, number } = key;
+    Key::new(prefix_length, Raw(ClassService { class, padding, protocol, number }))
+}
+
+/// The maps of rules, open for writing.
+pub(super) struct RuleMaps {
+    pub(super) peers: Peers,
+    pub(super) services: Services,
+    pub(super) policy: Array<MapData, Raw<Policy>>,
+}
+
+impl Tables for RuleMaps {
+    fn peers(&self) -> Result<BTreeMap<RulesetId, BTreeMap<Prefix, u32>>> {
+        peers(&self.peers)
+    }
+
+    fn classes(&self) -> Result<BTreeMap<u32, Allowance>> {
+        classes(&self.services)
+    }
+
+    fn put_peer(&mut self, ruleset: RulesetId, peer: Prefix, class: u32) -> Result<()> {
+        self.peers.insert(&peer_key(ruleset, peer), class, 0).map_err(KernelError::map("add to", maps::PEERS))
+    }
+
+    fn remove_peer(&mut self, ruleset: RulesetId, peer: Prefix) -> Result<()> {
+        absent(self.peers.remove(&peer_key(ruleset, peer))).map_err(KernelError::map("remove from", maps::PEERS))
+    }
+
+    fn put_class(&mut self, class: u32, allowance: &Allowance) -> Result<()> {
+        for service in allowance.services() {
+            let value = Raw(Service { names_type: u32::from(service.names_type) });
+            self.services
+                .insert(&service_key(class, &service), value, 0)
+                .map_err(KernelError::map("add to", maps::SERVICES))?;
+        }
+        Ok(())
+    }
+
+    fn remove_class(&mut self, class: u32, allowance: &Allowance) -> Result<()> {
+        for service in allowance.services() {
+            absent(self.services.remove(&service_key(class, &service)))
+                .map_err(KernelError::map("remove from", maps::SERVICES))?;
+        }
+        Ok(())
+    }
+
+    fn renew(&mut self) -> Result<()> {
+        let Raw(Policy { generation }) = self.policy.get(&0, 0).map_err(KernelError::map("read", maps::POLICY))?;
+        let next = Raw(Policy { generation: generation.wrapping_add(1) });
+        self.policy.set(0, next, 0).map_err(KernelError::map("write to", maps::POLICY))
+    }
+}
+
+/// Every peer, by ruleset, and its class.
+pub(super) fn peers(map: &Peers) -> Result<BTreeMap<RulesetId, BTreeMap<Prefix, u32>>> {
+    let refused = KernelError::map("read", maps::PEERS);
+    let mut all: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for entry in map.iter() {
+        let (key, class) = entry.map_err(&refused)?;
+        let Raw(RulesetAddress { ruleset, octets }) = key.data();
+        // A key that is shorter than its ruleset is none of ours.
+        let length = key.prefix_len().checked_sub(32).and_then(|length| u8::try_from(length).ok());
+        if let Some(length) = length {
+            let peer = (Address { octets }, length);
+            all.entry(RulesetId { number: ruleset }).or_default().insert(peer, class);
+        }
+    }
+    Ok(all)
+}
+
+/// Every class and what it may.
+pub(super) fn classes(map: &Services) -> Result<BTreeMap<u32, Allowance>> {
+    let refused = KernelError::map("read", maps::SERVICES);
+    let mut all: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for entry in map.iter() {
+        let (key, Raw(Service { names_type })) = entry.map_err(&refused)?;
+        let Raw(ClassService { class, protocol, number, padding }) = key.data();
+        let key = ServiceKey { prefix_length: key.prefix_len(), class, padding, protocol, number };
+        if let Some(service) = compile::Service::of(&key, names_type == 1) {
+            all.entry(class).or_default().insert(service);
+        }
+    }
+    Ok(all.into_iter().map(|(class, services)| (class, Allowance::from_iter(services))).collect())
+}

@@ -1,0 +1,234 @@
+//! The rulesets against tables that look, after each write, at what a packet would find.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use ipv6_sg_common::address::Address;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::state::{PortRange, Traffic};
+
+/// Who looks at a table meanwhile: what its packets found before, and what they are to find.
+#[derive(Clone, Debug)]
+struct Reader {
+    id: RulesetId,
+    before: Arc<Ruleset>,
+    after: Arc<Ruleset>,
+}
+
+#[derive(Default)]
+struct Kernel {
+    peers: BTreeMap<RulesetId, BTreeMap<Prefix, u32>>,
+    classes: BTreeMap<u32, Allowance>,
+    /// Numbers that were given up: a packet may hold them still.
+    gone: (BTreeSet<RulesetId>, BTreeSet<u32>),
+    readers: Vec<Reader>,
+    renewed: usize,
+    writes: usize,
+}
+
+#[derive(Clone, Default)]
+struct Watched(Rc<RefCell<Kernel>>);
+
+impl Kernel {
+    fn found(&self, id: RulesetId, address: Address) -> Option<&Allowance> {
+        let peers = self.peers.get(&id)?;
+        let entries = (0..=128).rev().filter_map(|length| peers.get(&(crate::compile::first(address, length), length)));
+        entries.map(|class| &self.classes[class]).next()
+    }
+
+    fn look(&mut self) {
+        self.writes += 1;
+        for Reader { id, before, after } in &self.readers {
+            for address in addresses() {
+                let found = self.found(*id, address);
+                let (old, new) = (before.lookup(address), after.lookup(address));
+                assert!(found == old || found == new, "{address} finds {found:?}, not {old:?} nor {new:?}");
+            }
+        }
+    }
+}
+
+impl Tables for Watched {
+    fn peers(&self) -> Result<BTreeMap<RulesetId, BTreeMap<Prefix, u32>>> {
+        Ok(self.0.borrow().peers.clone())
+    }
+
+    fn classes(&self) -> Result<BTreeMap<u32, Allowance>> {
+        Ok(self.0.borrow().classes.clone())
+    }
+
+    fn put_peer(&mut self, ruleset: RulesetId, peer: Prefix, class: u32) -> Result<()> {
+        let mut kernel = self.0.borrow_mut();
+        assert!(kernel.classes.contains_key(&class), "class {class} means nothing yet");
+        assert!(!kernel.gone.0.contains(&ruleset), "ruleset {ruleset:?} is used again");
+        kernel.peers.entry(ruleset).or_default().insert(peer, class);
+        kernel.look();
+        Ok(())
+    }
+
+    fn remove_peer(&mut self, ruleset: RulesetId, peer: Prefix) -> Result<()> {
+        let mut kernel = self.0.borrow_mut();
+        let peers = kernel.peers.get_mut(&ruleset).unwrap();
+        peers.remove(&peer).unwrap();
+        if peers.is_empty() {
+            kernel.peers.remove(&ruleset);
+            kernel.gone.0.insert(ruleset);
+        }
+        kernel.look();
+        Ok(())
+    }
+
+    fn put_class(&mut self, class: u32, allowance: &Allowance) -> Result<()> {
+        let mut kernel = self.0.borrow_mut();
+        assert!(!kernel.gone.1.contains(&class) && !kernel.classes.contains_key(&class), "class {class} is used again");
+        kernel.classes.insert(class, allowance.clone());
+        kernel.look();
+        Ok(())
+    }
+
+    fn remove_class(&mut self, class: u32, allowance: &Allowance) -> Result<()> {
+        let mut kernel = self.0.borrow_mut();
+        assert_eq!(kernel.classes.remove(&class).as_ref(), Some(allowance));
+        assert!(!kernel.peers.values().any(|peers| peers.values().any(|used| *used == class)));
+        kernel.gone.1.insert(class);
+        kernel.look();
+        Ok(())
+    }
+
+    fn renew(&mut self) -> Result<()> {
+        self.0.borrow_mut().renewed += 1;
+        Ok(())
+    }
+}
+
+/// Few addresses under nested prefixes.
+fn addresses() -> impl Iterator<Item = Address> {
+    (0..8_u128).map(|low| Address::from_ip((low << 125 | 1).into()))
+}
+
+fn prefixes() -> Vec<Prefix> {
+    let nested = |length: u8| (0..1_u128 << length).map(move |low| (low.checked_shl(128 - u32::from(length)), length));
+    (0..=3).flat_map(nested).map(|(bits, length)| (Address::from_ip(bits.unwrap_or(0).into()), length)).collect()
+}
+
+fn allowance(port: u16) -> Arc<Allowance> {
+    Arc::new(Traffic::Tcp(PortRange { first: port, last: port }).into())
+}
+
+fn ruleset() -> impl Strategy<Value = Vec<(Prefix, u16)>> {
+    prop::collection::vec((select(prefixes()), 1_u16..4), 0..6)
+}
+
+fn access() -> impl Strategy<Value = Option<Vec<(Prefix, u16)>>> {
+    prop_oneof![1 => Just(None), 4 => ruleset().prop_map(Some)]
+}
+
+/// What three ports want, one after the other, and whether there is time to tidy up in between, and a new daemon.
+fn steps() -> impl Strategy<Value = Vec<([Option<Vec<(Prefix, u16)>>; 3], usize, bool)>> {
+    prop::collection::vec(([access(), access(), access()], 0_usize..6, any::<bool>()), 1..8)
+}
+
+/// The same content is one ruleset, as the compiler makes it.
+fn interned(wanted: &[Option<Vec<(Prefix, u16)>>]) -> Vec<Access> {
+    let mut known: Vec<Arc<Ruleset>> = Vec::new();
+    let mut one = |entries: &Vec<(Prefix, u16)>| {
+        let ruleset = Ruleset::new(entries.iter().map(|(prefix, port)| (*prefix, allowance(*port))));
+        if let Some(same) = known.iter().find(|same| ***same == ruleset) {
+            return Access::Rules(Arc::clone(same));
+        }
+        known.push(Arc::new(ruleset));
+        Access::Rules(Arc::clone(&known[known.len() - 1]))
+    };
+    wanted.iter().map(|entries| entries.as_ref().map_or(Access::Nothing, &mut one)).collect()
+}
+
+fn of(access: &Access) -> Arc<Ruleset> {
+    match access {
+        Access::Rules(ruleset) => Arc::clone(ruleset),
+        Access::Nothing | Access::Everything => Arc::default(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_packet_finds_what_was_or_what_is_to_be(steps in steps()) {
+        let kernel = Watched::default();
+        let mut rulesets = Rulesets::adopt(kernel.clone()).unwrap();
+        let mut has: Vec<(Numbers, Arc<Ruleset>)> = Vec::new();
+        for (wanted, chores, restart) in steps {
+            if restart {
+                // No packet is under way for that long.
+                kernel.0.borrow_mut().gone = Default::default();
+                rulesets = Rulesets::adopt(kernel.clone()).unwrap();
+            }
+            let wanted = interned(&wanted);
+            let rules: Vec<_> =
+                wanted.iter().map(|ingress| PortRules { ingress: ingress.clone(), egress: Access::Everything }).collect();
+            let now = |index: usize| has.get(index).map(|(numbers, _)| *numbers);
+            let changes: Vec<_> = rules.iter().enumerate().map(|(index, rules)| Change { now: now(index), wanted: Some(rules) }).collect();
+            let reader = |(index, (numbers, before)): (usize, &(Numbers, Arc<Ruleset>))| {
+                Reader { id: numbers.ingress, before: Arc::clone(before), after: of(&wanted[index]) }
+            };
+            kernel.0.borrow_mut().readers = has.iter().enumerate().map(reader).collect();
+            let (numbers, outcome) = rulesets.follow(&changes);
+            outcome.unwrap();
+            let moved = has.iter().zip(&numbers).any(|((before, _), now)| before != now);
+            has = numbers.iter().copied().zip(wanted.iter().map(of)).collect();
+            kernel.0.borrow_mut().readers =
+                has.iter().map(|(numbers, rules)| Reader { id: numbers.ingress, before: Arc::clone(rules), after: Arc::clone(rules) }).collect();
+            kernel.0.borrow_mut().look();
+            let renewed = kernel.0.borrow().renewed;
+            rulesets.applied(&numbers.iter().flat_map(|numbers| [numbers.ingress, numbers.egress]).collect(), moved).unwrap();
+            prop_assert!(!moved || kernel.0.borrow().renewed > renewed);
+            for _ in 0..chores {
+                rulesets.tidy(|| Ok(())).unwrap();
+            }
+            // A second look changes nothing.
+            let writes = kernel.0.borrow().writes;
+            let settled: Vec<_> =
+                rules.iter().zip(&numbers).map(|(rules, numbers)| Change { now: Some(*numbers), wanted: Some(rules) }).collect();
+            let (again, outcome) = rulesets.follow(&settled);
+            outcome.unwrap();
+            prop_assert_eq!(again, numbers);
+            prop_assert_eq!(kernel.0.borrow().writes, writes);
+        }
+        while rulesets.tidy(|| Ok(())).unwrap() {}
+        let kernel = kernel.0.borrow();
+        let used: BTreeSet<_> = has.iter().filter(|(_, rules)| !rules.entries().is_empty()).map(|(numbers, _)| numbers.ingress).collect();
+        prop_assert_eq!(kernel.peers.keys().copied().collect::<BTreeSet<_>>(), used);
+        let classes: BTreeSet<_> = kernel.peers.values().flat_map(|peers| peers.values().copied()).collect();
+        prop_assert_eq!(kernel.classes.keys().copied().collect::<BTreeSet<_>>(), classes);
+    }
+}
+
+/// One member more or less is one write, and every port of the group goes on under its number.
+#[test]
+fn a_member_is_one_write() {
+    let kernel = Watched::default();
+    let mut rulesets = Rulesets::adopt(kernel.clone()).unwrap();
+    let member = |host: u128| ((Address::from_ip((0x2001_0db8 << 96 | host).into()), 128), allowance(22));
+    let rules = |members: u128| PortRules {
+        ingress: Access::Rules(Arc::new(Ruleset::new((1..=members).map(member)))),
+        egress: Access::Everything,
+    };
+    let first = rules(1000);
+    let (numbers, _) =
+        rulesets.follow(&[Change { now: None, wanted: Some(&first) }, Change { now: None, wanted: Some(&first) }]);
+    let used = BTreeSet::from([numbers[0].ingress]);
+    rulesets.applied(&used, false).unwrap();
+    while rulesets.tidy(|| Ok(())).unwrap() {}
+    for members in [1001, 1000] {
+        let (writes, renewed) = (kernel.0.borrow().writes, kernel.0.borrow().renewed);
+        let changed = rules(members);
+        let change = |numbers: &Numbers| Change { now: Some(*numbers), wanted: Some(&changed) };
+        let (after, outcome) = rulesets.follow(&numbers.iter().map(change).collect::<Vec<_>>());
+        outcome.unwrap();
+        assert_eq!(after, numbers);
+        assert_eq!(kernel.0.borrow().writes, writes + 1);
+        rulesets.applied(&used, false).unwrap();
+        assert_eq!(kernel.0.borrow().renewed, renewed + 1, "the flows of who left are put to the rules");
+    }
+}
