@@ -3,6 +3,7 @@
 //! Says what rules allow and nothing of what the rest of the policy does to the packet.
 
 mod keys;
+mod traffic;
 
 use std::collections::BTreeSet;
 

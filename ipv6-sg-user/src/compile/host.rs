@@ -94,6 +94,13 @@ impl HostTables {
         self.now.set(now);
     }
 
+    /// From here on the port has these flows, which rules of `generation` or others allowed, and its rules are of that
+    /// generation: as a kernel has them.
+    pub fn take_over(&self, generation: u32, flows: impl IntoIterator<Item = (FlowKey, Flow)>) {
+        self.generation.set(generation);
+        self.flows.replace(flows.into_iter().collect());
+    }
+
     fn live(&self, key: &FragmentKey) -> Option<FirstFragment> {
         let first = *self.fragments.borrow().get(key)?;
         if self.now_ns().saturating_sub(first.seen_ns) < FRAGMENT_LIFETIME_NS { Some(first) } else { None }

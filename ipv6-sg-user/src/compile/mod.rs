@@ -10,6 +10,7 @@ mod image;
 mod members;
 mod numbers;
 mod prefix;
+mod rehearsal;
 mod ruleset;
 pub mod written;
 
@@ -18,6 +19,7 @@ pub use allowance::{Allowance, Grant, Service};
 pub use host::HostTables;
 pub use image::{Image, PortImage, source_text};
 pub use prefix::{Prefix, first};
+pub use rehearsal::{Question, Rehearsal};
 pub use ruleset::Ruleset;
 
 use ipv6_sg_common::abi::{self, MAX_PEERS, MAX_PORTS, MAX_ROUTERS, MAX_SERVICES, MAX_SOURCES, PortFlags, SLAAC_SLOTS};

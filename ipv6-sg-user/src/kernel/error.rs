@@ -63,8 +63,8 @@ pub enum KernelError {
     },
     /// Flows could not be timed.
     #[error(
-        "the kernel does not say how long its tick is ({reason}): clock_getres(2) of CLOCK_MONOTONIC_COARSE must answer; \
-         a seccomp filter may forbid it"
+        "the kernel does not tell the time by its tick ({reason}): clock_getres(2) and clock_gettime(2) of \
+         CLOCK_MONOTONIC_COARSE must answer; a seccomp filter may forbid it"
     )]
     Clock {
         /// What it says.

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use aya::maps::{ArrayOfMaps, Map, MapData, PerCpuArray, RingBuf};
-use ipv6_sg_common::abi::{Count, Counters, DropEvent, Port, maps};
+use aya::maps::{Array, ArrayOfMaps, Map, MapData, PerCpuArray, RingBuf};
+use ipv6_sg_common::abi::{Count, Counters, DropEvent, Policy, Port, PortFlags, maps};
 
+use super::enforced::{self, EnforcedRules, RuleUse};
 use super::error::{not_permitted, pin_not_permitted};
+use super::flows::PortFlows;
 use super::hook::Hook;
 use super::pod::Raw;
 use super::ports::{PortEntry, complete};
@@ -41,6 +43,46 @@ impl Inspect {
     pub fn counters(&self) -> Result<BTreeMap<u32, Counters>> {
         let outer: ArrayOfMaps<_> = self.map(maps::COUNTERS, Map::ArrayOfMaps)?;
         self.placed()?.into_iter().map(|(ifindex, port)| Ok((ifindex, counters_of(&outer, port.memory)?))).collect()
+    }
+
+    /// The rules of every port that has some, by interface index.
+    pub fn rules(&self) -> Result<BTreeMap<u32, EnforcedRules>> {
+        enforced::rules(
+            &self.placed()?,
+            &self.map(maps::PEERS, Map::LpmTrie)?,
+            &self.map(maps::SERVICES, Map::LpmTrie)?,
+        )
+    }
+
+    /// How much of the maps of rules is in use. Takes as long as there are peers: about a second for a million.
+    pub fn rule_use(&self) -> Result<RuleUse> {
+        let (peers, services) = (self.map(maps::PEERS, Map::LpmTrie)?, self.map(maps::SERVICES, Map::LpmTrie)?);
+        enforced::in_use(self.generation()?, &peers, &services)
+    }
+
+    /// The generation of the rules: flows of another one are put to them when their next packet comes.
+    pub fn generation(&self) -> Result<u32> {
+        let policy: Array<_, Raw<Policy>> = self.map(maps::POLICY, Map::Array)?;
+        let Raw(Policy { generation }) = policy.get(&0, 0).map_err(KernelError::map("read", maps::POLICY))?;
+        Ok(generation)
+    }
+
+    /// The memories of flows of these ports, by interface index, opened one after the other; none where no rules apply
+    /// and so nothing is remembered.
+    pub fn flows(
+        &self,
+        wanted: impl Fn(u32) -> bool,
+    ) -> Result<impl Iterator<Item = Result<(u32, Option<PortFlows>)>>> {
+        let outer: ArrayOfMaps<_> = self.map(maps::FLOWS, Map::ArrayOfMaps)?;
+        let ports = self.placed()?.into_iter().filter(move |(ifindex, _)| wanted(*ifindex));
+        Ok(ports.filter_map(move |(ifindex, port)| {
+            if !port.flags.has(PortFlags::HAS_RULES) {
+                return Some(Ok((ifindex, None)));
+            }
+            // A port without a memory is one that has gone since.
+            let flows = PortFlows::open(&outer, port.memory).transpose()?;
+            Some(flows.map(|flows| (ifindex, Some(flows))))
+        }))
     }
 
     /// The ports as they lie in their slots.

@@ -8,13 +8,16 @@
 //! ```
 
 mod attach;
+mod batch;
 mod bpf;
 mod bpffs;
 mod clock;
 mod clsact;
 #[cfg(feature = "diagnostics")]
 mod diagnostics;
+mod enforced;
 mod error;
+mod flows;
 mod guard;
 mod hook;
 mod indices;
@@ -34,8 +37,10 @@ mod skb_layout;
 mod store;
 mod tcx;
 
-pub use clock::of_running_kernel as clock;
+pub use clock::{now_ns, of_running_kernel as clock};
+pub use enforced::{EnforcedRules, RuleUse};
 pub use error::KernelError;
+pub use flows::PortFlows;
 pub use guard::Guard;
 pub use hook::{Attachment, Hook, TcMethod, XdpMode};
 pub use inner::InnerMaker;

@@ -36,6 +36,13 @@ pub(super) struct ClassService {
     number: [u8; 2],
 }
 
+impl RulesetAddress {
+    /// Whose peer it is.
+    pub(super) const fn ruleset(self) -> RulesetId {
+        RulesetId { number: self.ruleset }
+    }
+}
+
 fn peer_key(ruleset: RulesetId, (address, length): Prefix) -> Key<Raw<RulesetAddress>> {
     let key = PeerKey::prefix(ruleset, address, length);
     Key::new(key.prefix_length, Raw(RulesetAddress { ruleset: ruleset.number, octets: address.octets }))
