@@ -117,7 +117,16 @@ fn interfaces_that_are_not_guarded() {
     let (host, daemon) = Host::new();
     let before = host.snapshot();
     let wanted = ["interface nope is not guarded; `ipv6-sg ports` lists those that are"];
-    for verb in ["ports nope", "counters nope", "monitor nope --count 1", "detach nope"] {
+    for verb in [
+        "ports nope",
+        "counters nope",
+        "rules nope",
+        "flows nope",
+        "flows nope --count",
+        "flows flush nope",
+        "monitor nope --count 1",
+        "detach nope",
+    ] {
         assert_refused(verb, &host.try_verb(verb), &wanted);
     }
     drop(daemon);
@@ -129,7 +138,9 @@ fn interfaces_that_are_not_guarded() {
 #[test]
 fn nothing_is_pinned() {
     let hypervisor = Hypervisor::new();
-    for verb in ["status", "ports", "counters", "monitor", "detach --all", "detach vm1"] {
+    for verb in
+        ["status", "ports", "rules", "flows", "flows flush", "counters", "monitor", "detach --all", "detach vm1"]
+    {
         let wanted = ["nothing is enforced here", "start `ipv6-sg daemon`, or check pin_dir"];
         assert_refused(verb, &hypervisor.site.try_verb(&hypervisor.netns, verb), &wanted);
     }
@@ -179,12 +190,12 @@ const NOBODY: [&str; 3] = ["--reuid=65534", "--regid=65534", "--clear-groups"];
 fn without_root() {
     let (host, daemon) = Host::new();
     let before = host.snapshot();
-    for verb in ["status", "ports", "counters", "monitor", "detach --all", "daemon"] {
+    for verb in ["status", "ports", "rules", "flows", "flows flush", "counters", "monitor", "detach --all", "daemon"] {
         let outcome = without(&host.hypervisor, &NOBODY, verb);
         assert_refused(verb, &outcome, &["root"]);
     }
     drop(daemon);
-    for verb in ["status", "ports", "counters", "monitor", "detach vm1", "daemon"] {
+    for verb in ["status", "ports", "rules", "flows", "flows flush", "counters", "monitor", "detach vm1", "daemon"] {
         let outcome = without(&host.hypervisor, &NOBODY, verb);
         assert_refused(verb, &outcome, &["run as root"]);
     }
@@ -217,7 +228,9 @@ fn without_a_bpffs() {
 #[test]
 fn usage() {
     let hypervisor = Hypervisor::new();
-    for words in ["detach", "detach vm1 --all", "guard", "status --yaml", "monitor --count many", ""] {
+    for words in
+        ["detach", "detach vm1 --all", "guard", "status --yaml", "monitor --count many", "flows flush --port ssh", ""]
+    {
         let outcome = hypervisor.site.try_verb(&hypervisor.netns, words);
         assert_eq!((outcome.code, outcome.out.as_str()), (Some(2), ""), "{words}: {outcome:?}");
         assert!(outcome.err.contains("--help"), "{words}: {outcome:?}");

@@ -67,9 +67,9 @@ fn what_is_enforced() {
     port(&hypervisor.json("ports vm1")[0]);
     let text = hypervisor.ask("ports vm1");
     let rows = table(&text);
-    assert_eq!(rows[0], ["INTERFACE", "VM", "MAC", "STATE", "DROPS FROM/TO VM", "SOURCE SET"]);
+    assert_eq!(rows[0], ["INTERFACE", "VM", "MAC", "STATE", "RULES", "DROPS FROM/TO VM", "SOURCE SET"]);
     let link_local = VM_LINK_LOCAL.to_string();
-    assert_eq!(rows[1], ["vm1", "vm-vm1", &VM_MAC.to_string(), "guarded", "3/0", &link_local]);
+    assert_eq!(rows[1], ["vm1", "vm-vm1", &VM_MAC.to_string(), "guarded", "no", "3/0", &link_local]);
 
     // The kernel tells as much when the daemon is not there to ask.
     drop(daemon);
@@ -233,6 +233,12 @@ fn metrics_for_prometheus() {
         "ipv6_sg_packets_total{interface=\"vm1\",direction=\"from_vm\",verdict=\"drop\",reason=\"source_privacy\"} 3\n",
         "ipv6_sg_packets_total{interface=\"vm1\",direction=\"from_vm\",verdict=\"pass\",reason=\"traffic\"} 2\n",
         "ipv6_sg_ports 1\n",
+        "\nipv6_sg_rules_generation ",
+        "ipv6_sg_rulesets 0\n",
+        "ipv6_sg_peers 0\n",
+        "ipv6_sg_peers_max 1048576\n",
+        "ipv6_sg_services 0\n",
+        "ipv6_sg_services_max 262144\n",
         "ipv6_sg_stray_packets_total 0\n",
         "# EOF\n",
     ] {

@@ -30,17 +30,10 @@ fn page(command: &Command, out: &mut dyn Write) -> io::Result<()> {
     main.render_options_section(out)?;
     writeln!(out, ".SH VERBS")?;
     for verb in command.get_subcommands() {
-        // What every verb takes is said once, above.
-        let own = verb
-            .clone()
-            .mut_args(|arg| if matches!(arg.get_id().as_str(), "config" | "help") { arg.hide(true) } else { arg });
-        let page = clap_mangen::Man::new(own);
-        writeln!(out, ".SS {}", verb.get_name())?;
-        let mut text = Vec::new();
-        page.render_synopsis_section(&mut text)?;
-        page.render_description_section(&mut text)?;
-        page.render_options_section(&mut text)?;
-        out.write_all(&without_headings(&text))?;
+        section(verb, verb.get_name(), out)?;
+        for order in verb.get_subcommands() {
+            section(order, &format!("{} {}", verb.get_name(), order.get_name()), out)?;
+        }
     }
     write!(
         out,
@@ -50,6 +43,21 @@ fn page(command: &Command, out: &mut dyn Write) -> io::Result<()> {
          standard error says what, and how to mend it\n.TP\n2\nwrong usage\n",
         config = DEFAULT_PATH.replace('-', "\\-")
     )
+}
+
+/// The section of a verb, or of one of the orders that it takes.
+fn section(verb: &Command, name: &str, out: &mut dyn Write) -> io::Result<()> {
+    // What every verb takes is said once, above; what a verb can be told has a section of its own.
+    let own = verb
+        .clone()
+        .mut_args(|arg| if matches!(arg.get_id().as_str(), "config" | "help") { arg.hide(true) } else { arg });
+    let page = clap_mangen::Man::new(own);
+    writeln!(out, ".SS {name}")?;
+    let mut text = Vec::new();
+    page.render_synopsis_section(&mut text)?;
+    page.render_description_section(&mut text)?;
+    page.render_options_section(&mut text)?;
+    out.write_all(&without_headings(&text))
 }
 
 /// The sections of a verb become paragraphs of its own section.

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 refused or failed with one line on stderr, 2 usage. A reader that goes away ends the command
 //! quietly.
 
+mod access_row;
 mod check;
 mod client;
 mod completions;
@@ -13,11 +14,15 @@ mod daemon;
 mod detach;
 mod eui64;
 mod explain;
+mod flows;
 mod interfaces;
 mod man;
 mod monitor;
 mod output;
 mod ports;
+mod rule_rows;
+mod rules;
+mod state_files;
 mod status;
 
 use std::io::Write as _;
@@ -67,6 +72,8 @@ verbs! {
     check::Check,
     status::Status,
     ports::Ports,
+    rules::Rules,
+    flows::Flows,
     counters::Counters,
     monitor::Monitor,
     explain::Explain,

@@ -86,6 +86,11 @@ pub(super) fn table<const N: usize>(
     writeln!(out, "{}", table.trim_fmt())
 }
 
+/// Each item as it is printed.
+pub(super) fn texts<T: ToString>(items: impl IntoIterator<Item = T>) -> Vec<String> {
+    items.into_iter().map(|item| item.to_string()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

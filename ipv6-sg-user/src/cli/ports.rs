@@ -14,7 +14,7 @@ use crate::compile::source_text;
 use crate::kernel::{Inspect, Pins, PortEntry};
 use crate::state::Settings;
 
-/// Show the guarded interfaces and the addresses their VMs may use
+/// Show the guarded interfaces, whether rules apply, and the addresses their VMs may use
 #[derive(Debug, clap::Args)]
 pub(super) struct Ports {
     /// Only this interface
@@ -57,7 +57,7 @@ impl Ports {
         if self.format.json {
             return output::json(&mut context.out, &rows);
         }
-        let headings = ["INTERFACE", "VM", "MAC", "STATE", "DROPS FROM/TO VM", "SOURCE SET"];
+        let headings = ["INTERFACE", "VM", "MAC", "STATE", "RULES", "DROPS FROM/TO VM", "SOURCE SET"];
         output::table(&mut context.out, Some(headings), rows.iter().map(Row::cells))?;
         for row in &rows {
             for note in &row.notes {
@@ -100,12 +100,13 @@ fn rows(inspect: &Inspect, settings: &Settings) -> Result<Vec<Row>> {
 }
 
 impl Row {
-    fn cells(&self) -> [String; 6] {
+    fn cells(&self) -> [String; 7] {
         [
             self.interface.clone(),
             self.vm.clone().unwrap_or_else(|| "-".to_owned()),
             self.mac.clone(),
             self.state(),
+            if self.flags.contains(&"has_rules") { "yes" } else { "no" }.to_owned(),
             format!("{}/{}", self.dropped_from_vm, self.dropped_to_vm),
             self.sources.join("\n"),
         ]

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
-use ipv6_sg_common::abi::{ABI_VERSION, PortFlags};
+use ipv6_sg_common::abi::{ABI_VERSION, MAX_PEERS, MAX_SERVICES, PortFlags};
 use serde::Serialize;
 
 use super::client::Client;
@@ -11,7 +11,7 @@ use super::context::Context;
 use super::interfaces::{self, name_of};
 use super::output::{self, Format};
 use crate::daemon;
-use crate::kernel::{Ahead, Inspect, Pins};
+use crate::kernel::{Ahead, Inspect, Pins, RuleUse};
 use crate::state::Settings;
 
 /// Show what is enforced now, and whether anything is amiss
@@ -33,6 +33,7 @@ struct Report {
     unattached: Vec<String>,
     /// Programs of others that packets meet before the guard.
     ahead: Vec<AheadRow>,
+    rules: RulesRow,
     /// Packets dropped on interfaces that run the program but have no port.
     stray_packets: u64,
     /// `null` when no daemon answers.
@@ -46,6 +47,18 @@ struct AheadRow {
     hook: &'static str,
     program: String,
     id: u32,
+}
+
+/// The rules of all ports together.
+#[derive(Debug, Serialize)]
+struct RulesRow {
+    /// Changes with every change of what is allowed.
+    generation: u32,
+    rulesets: usize,
+    peers: usize,
+    most_peers: u32,
+    services: usize,
+    most_services: u32,
 }
 
 impl Status {
@@ -67,6 +80,7 @@ fn report(settings: &Settings) -> Result<Report> {
         quarantined: Vec::new(),
         unattached: Vec::new(),
         ahead: Vec::new(),
+        rules: RulesRow::new(inspect.rule_use()?),
         stray_packets: inspect.strays()?.packets,
         daemon,
     };
@@ -87,6 +101,22 @@ fn report(settings: &Settings) -> Result<Report> {
     Ok(report)
 }
 
+impl RulesRow {
+    const fn new(RuleUse { generation, rulesets, peers, services }: RuleUse) -> Self {
+        Self { generation, rulesets, peers, most_peers: MAX_PEERS, services, most_services: MAX_SERVICES }
+    }
+
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { generation, rulesets, peers, most_peers, services, most_services } = self;
+        let sets = if *rulesets == 1 { "ruleset" } else { "rulesets" };
+        writeln!(
+            out,
+            "rules        generation {generation}, {rulesets} {sets}, {peers} of {most_peers} peers, {services} of \
+             {most_services} services"
+        )
+    }
+}
+
 impl Report {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "ipv6-sg {}, map ABI {}, pinned in {}", self.version, self.abi, self.pin_dir)?;
@@ -99,6 +129,7 @@ impl Report {
         if !self.unattached.is_empty() {
             list(out, "NOT ATTACHED", &self.unattached)?;
         }
+        self.rules.print(out)?;
         for AheadRow { interface, hook, program, id } in &self.ahead {
             writeln!(
                 out,

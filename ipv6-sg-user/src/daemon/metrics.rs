@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use ipv6_sg_common::abi::Direction;
+use ipv6_sg_common::abi::{Direction, MAX_PEERS, MAX_SERVICES};
 use ipv6_sg_common::verdict::{Action, Reason};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -18,7 +18,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
-use crate::kernel::{Inspect, Pins};
+use crate::kernel::{Inspect, Pins, RuleUse};
 
 /// What a count is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -98,6 +98,7 @@ fn encode(pins: &Pins) -> Result<String> {
         suppressed.get_or_create(&interface).inc_by(counters.suppressed);
     }
     let mut registry = Registry::with_prefix("ipv6_sg");
+    register_rules(&mut registry, inspect.rule_use()?);
     registry.register("packets", "Packets that crossed a port or were dropped there", packets);
     registry.register("bytes", "Bytes that crossed a port or were dropped there", bytes);
     registry.register("suppressed_events", "Drops that were counted but not reported as an event", suppressed);
@@ -110,4 +111,22 @@ fn encode(pins: &Pins) -> Result<String> {
         writeln!(text)?;
     }
     Ok(text)
+}
+
+/// The rules of all ports together. How many flows there are is not told: that takes reading all of them.
+fn register_rules(registry: &mut Registry, rules: RuleUse) {
+    let RuleUse { generation, rulesets, peers, services } = rules;
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    for (name, help, value) in [
+        ("rules_generation", "Changes with every change of what the rules allow", generation.into()),
+        ("rulesets", "Distinct sets of rules that know a peer", number(rulesets)),
+        ("peers", "Prefixes of peers of all rulesets", number(peers)),
+        ("peers_max", "How many a host can have", MAX_PEERS.into()),
+        ("services", "Services of all classes of peers", number(services)),
+        ("services_max", "How many a host can have", MAX_SERVICES.into()),
+    ] {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(value);
+        registry.register(name, help, gauge);
+    }
 }

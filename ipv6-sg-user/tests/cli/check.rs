@@ -9,6 +9,8 @@ vnet11: VM i-2-55-VM, MAC 06:7a:88:00:00:8b, network pod1
   routers     fe80::1
   echo        rules
   groups      web
+  ingress     6 peers
+  egress      1 peer
 vnet12: VM i-2-56-VM, MAC 06:7a:88:00:00:8c, network pod1
   source set  fe80::47a:88ff:fe00:8c
               2001:db8:1:0:47a:88ff:fe00:8c
@@ -43,6 +45,8 @@ v: VM a, MAC 02:00:00:00:00:01, network n
   routers     any
   echo        rules
   groups      none
+  ingress     nothing
+  egress      everything
 sound: 1 network, 1 port, 0 security groups
 ";
     assert_eq!(Host::new("echo = \"rules\"", port).run(&["check"]), done(expected));
@@ -90,12 +94,14 @@ fn json_has_the_keys_of_the_state_files() {
                         "fe80::47a:88ff:fe00:8b", "2001:db8:1::100", "2001:db8:1:0:47a:88ff:fe00:8b",
                         "2001:db8:f000:10::/60"
                     ],
-                    "routers": ["fe80::1"], "echo": "rules", "security_groups": ["web"]
+                    "routers": ["fe80::1"], "echo": "rules", "security_groups": ["web"],
+                    "ingress": { "access": "rules", "peers": 6 }, "egress": { "access": "rules", "peers": 1 }
                 },
                 {
                     "interface": "vnet12", "vm": "i-2-56-VM", "mac": "06:7a:88:00:00:8c", "network": "pod1",
                     "source_set": ["fe80::47a:88ff:fe00:8c", "2001:db8:1:0:47a:88ff:fe00:8c"],
-                    "routers": ["fe80::1"], "echo": "always", "security_groups": null
+                    "routers": ["fe80::1"], "echo": "always", "security_groups": null,
+                    "ingress": null, "egress": null
                 }
             ],
             "networks": [{ "name": "pod1", "prefixes": ["2001:db8:1::/64"], "routers": ["fe80::1"] }],

@@ -65,10 +65,20 @@ fn usage_is_exit_2_and_help_is_0() {
         &["explain", "vnet11", "--from-vm", "--pcap", "a", "--hex", "00"],
         &["eui64", "fe80::/64"],
         &["check", "--jsn"],
+        &["flows", "vnet11", "flush"],
+        &["flows", "flush", "vnet11", "vnet12"],
+        &["rules", "vnet11", "vnet12"],
     ] {
         let run = host.run(arguments);
         assert_eq!((run.code, run.out.as_str()), (Some(2), ""), "{arguments:?}");
         assert!(run.err.contains("Usage:"), "{arguments:?}: {}", run.err);
+    }
+    for (arguments, message) in [
+        (["flows", "--peer", "2001:db8::1/64"], "'--peer <PREFIX>': has host bits; write 2001:db8::/64"),
+        (["flows", "--state", "open"], "not a state; write one of opening, established, closing"),
+    ] {
+        let run = host.run(&arguments);
+        assert!(run.code == Some(2) && run.err.contains(message), "{arguments:?}: {run:?}");
     }
     for arguments in [&["--help"][..], &["help"], &["-V"], &["check", "-h"]] {
         let run = host.run(arguments);

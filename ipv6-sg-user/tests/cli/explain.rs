@@ -77,7 +77,7 @@ fn fragments_are_remembered_within_one_run() {
         decisions,
         [
             "frame 1: UDP 2001:db8:f000:10::1.53 > 2001:db8:9::1.53, first fragment of packet 0000002a, 78 bytes",
-            "PASS traffic: Traffic beyond the link with honest addresses.",
+            "PASS allowed: The first packet of a flow, or a single message, that a rule allows.",
             "frame 2: UDP 2001:db8:f000:10::1 > 2001:db8:9::1, fragment at 16 of packet 0000002a, 70 bytes",
             "PASS fragment: A later fragment of a packet whose first fragment passed.",
         ]
@@ -178,14 +178,16 @@ fn json_for_programs() {
                     "length": 70, "captured": 70, "direction": "from_vm",
                     "steps": steps.map(|step| json!({ "step": step, "verdict": verdict(step) })),
                     "verdict": "drop", "reason": "ra_from_vm", "text": "Router advertisement from a VM.",
-                    "policy_section": "docs/policy.md#from-the-vm"
+                    "policy_section": "docs/policy.md#from-the-vm",
+                    "flow": null, "rule": null, "rule_text": null
                 },
                 {
                     "frame": 2, "summary": "truncated Ethernet header",
                     "destination_mac": null, "source_mac": null, "length": 1, "captured": 1, "direction": "from_vm",
                     "steps": [{ "step": "quarantine", "verdict": "pass" }, { "step": "layer_2", "verdict": "drop" }],
                     "verdict": "drop", "reason": "frame_truncated", "text": "No whole Ethernet header.",
-                    "policy_section": "docs/policy.md#layer-2"
+                    "policy_section": "docs/policy.md#layer-2",
+                    "flow": null, "rule": null, "rule_text": null
                 }
             ]
         })

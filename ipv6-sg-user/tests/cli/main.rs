@@ -4,5 +4,6 @@
 mod check;
 mod errors;
 mod explain;
+mod explain_rules;
 mod host;
 mod print;

@@ -61,6 +61,7 @@ fn the_manual_has_every_verb_once() {
     for verb in verbs.into_iter().filter(|verb| *verb != "help") {
         assert_eq!(run.out.matches(&format!(".SS {verb}\n")).count(), 1, "{verb}");
     }
+    assert_eq!(run.out.matches(".SS flows flush\n").count(), 1);
     for heading in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "VERBS", "FILES", "ENVIRONMENT", "EXIT STATUS"] {
         assert_eq!(
             run.out
@@ -79,6 +80,7 @@ fn completions_for_every_shell() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let run = host.run(&["completions", shell]);
         assert!(run.code == Some(0) && run.err.is_empty() && run.out.contains("eui64"), "{shell}: {run:?}");
+        assert!(run.out.contains("flush"), "{shell}: nothing below a verb");
     }
     assert_eq!(host.run(&["completions", "tcsh"]).code, Some(2));
 }

@@ -5,9 +5,11 @@ use std::io::{self, Write};
 use ipv6_sg_common::abi::PortFlags;
 use serde::Serialize;
 
-use crate::cli::output;
+use crate::cli::access_row::AccessRow;
+use crate::cli::output::{self, texts};
+use crate::cli::rule_rows::{RuleRow, Side};
 use crate::compile::{Image, PortImage, source_text};
-use crate::state::{Echo, Icmpv6, Model, Network, Port, Rule, SecurityGroup, Traffic};
+use crate::state::{Echo, Model, Network, Port, SecurityGroup};
 
 /// The state, as it is enforced.
 #[derive(Debug, Serialize)]
@@ -29,6 +31,10 @@ struct PortRow {
     echo: &'static str,
     /// Absent when the port is guarded against spoofing only.
     security_groups: Option<Vec<String>>,
+    /// What these let in; absent when no rules apply.
+    ingress: Option<AccessRow>,
+    /// What these let out; likewise.
+    egress: Option<AccessRow>,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,21 +52,6 @@ struct GroupRow {
     members: Vec<String>,
 }
 
-/// A rule with the keys of the state file.
-#[derive(Debug, Serialize)]
-struct RuleRow {
-    protocol: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ports: Option<String>,
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    kind: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<u8>,
-    peers: Vec<String>,
-    #[serde(skip)]
-    text: String,
-}
-
 impl Report {
     pub(super) fn new(model: &Model, image: &Image) -> Self {
         let ports =
@@ -76,23 +67,21 @@ impl Report {
         for port in &self.ports {
             writeln!(out, "{}: VM {}, MAC {}, network {}", port.interface, port.vm, port.mac, port.network)?;
             let groups = port.security_groups.as_ref();
-            block(
-                out,
-                [
-                    ("source set", lines(&port.source_set, "")),
-                    ("routers", lines(&port.routers, "any")),
-                    ("echo", port.echo.to_owned()),
-                    (
-                        "groups",
-                        groups.map_or("guarded against spoofing only".to_owned(), |groups| lines(groups, "none")),
-                    ),
-                ],
-            )?;
+            let mut rows = vec![
+                ("source set", lines(&port.source_set, "")),
+                ("routers", lines(&port.routers, "any")),
+                ("echo", port.echo.to_owned()),
+                ("groups", groups.map_or("guarded against spoofing only".to_owned(), |groups| lines(groups, "none"))),
+            ];
+            for (side, access) in [(Side::Ingress, &port.ingress), (Side::Egress, &port.egress)] {
+                rows.extend(access.as_ref().map(|access| (side.name(), access.text())));
+            }
+            block(out, rows)?;
         }
         for group in &self.security_groups {
             writeln!(out, "security group {}", group.name)?;
             let rules = |rules: &[RuleRow], none: &str| {
-                let texts: Vec<_> = rules.iter().map(|rule| rule.text.clone()).collect();
+                let texts: Vec<_> = rules.iter().map(|rule| rule.text().to_owned()).collect();
                 lines(&texts, none)
             };
             block(
@@ -115,16 +104,12 @@ impl Report {
     }
 }
 
-fn block<const N: usize>(out: &mut dyn Write, rows: [(&str, String); N]) -> io::Result<()> {
+fn block<'a>(out: &mut dyn Write, rows: impl IntoIterator<Item = (&'a str, String)>) -> io::Result<()> {
     output::table(out, None, rows.into_iter().map(|(key, value)| [format!("  {key}"), value]))
 }
 
 fn lines(texts: &[String], none: &str) -> String {
     if texts.is_empty() { none.to_owned() } else { texts.join("\n") }
-}
-
-fn texts<T: ToString>(items: impl IntoIterator<Item = T>) -> Vec<String> {
-    items.into_iter().map(|item| item.to_string()).collect()
 }
 
 impl PortRow {
@@ -139,6 +124,8 @@ impl PortRow {
             routers: texts(&image.routers),
             echo: echo.name(),
             security_groups: port.security_groups.clone(),
+            ingress: image.rules.as_ref().map(|rules| AccessRow::new(&rules.ingress)),
+            egress: image.rules.as_ref().map(|rules| AccessRow::new(&rules.egress)),
         }
     }
 }
@@ -153,35 +140,9 @@ impl GroupRow {
     fn new(group: &SecurityGroup) -> Self {
         Self {
             name: group.name.clone(),
-            ingress: group.ingress.iter().map(|rule| RuleRow::new(rule, "from")).collect(),
-            egress: group.egress.iter().map(|rule| RuleRow::new(rule, "to")).collect(),
+            ingress: group.ingress.iter().map(|rule| RuleRow::new(rule, Side::Ingress)).collect(),
+            egress: group.egress.iter().map(|rule| RuleRow::new(rule, Side::Egress)).collect(),
             members: texts(&group.members),
-        }
-    }
-}
-
-impl RuleRow {
-    fn new(rule: &Rule, preposition: &str) -> Self {
-        let peers = texts(&rule.peers);
-        let text = format!("{} {preposition} {}", rule.traffic, peers.join(", "));
-        let row = |protocol: &str| Self {
-            protocol: protocol.to_owned(),
-            ports: None,
-            kind: None,
-            code: None,
-            peers: peers.clone(),
-            text: text.clone(),
-        };
-        match rule.traffic {
-            Traffic::All => row("all"),
-            Traffic::Tcp(ports) => Self { ports: Some(ports.to_string()), ..row("tcp") },
-            Traffic::Udp(ports) => Self { ports: Some(ports.to_string()), ..row("udp") },
-            Traffic::Icmpv6(Icmpv6::Any) => row("icmpv6"),
-            Traffic::Icmpv6(Icmpv6::Type(kind)) => Self { kind: Some(kind), ..row("icmpv6") },
-            Traffic::Icmpv6(Icmpv6::TypeAndCode(kind, code)) => {
-                Self { kind: Some(kind), code: Some(code), ..row("icmpv6") }
-            }
-            Traffic::Protocol(number) => row(&number.to_string()),
         }
     }
 }

@@ -8,9 +8,11 @@ use ipv6_sg_common::packet::{Bytes, Captured, Summary, macs};
 use ipv6_sg_common::verdict::{Action, Reason, Step, judge};
 use serde::Serialize;
 
+use super::port::Found;
+use super::rules::Decided;
 use super::{Input, policy};
 use crate::cli::output;
-use crate::compile::HostTables;
+use crate::compile::{HostTables, Rehearsal};
 
 /// A judged frame.
 #[derive(Debug, Serialize)]
@@ -28,6 +30,8 @@ pub(super) struct Judged {
     reason: &'static str,
     text: &'static str,
     policy_section: &'static str,
+    #[serde(flatten)]
+    decided: Decided,
     #[serde(skip)]
     action: Action,
 }
@@ -42,8 +46,17 @@ struct StepRow {
 
 impl Judged {
     /// Judges the frame with this number, counted from 1.
-    pub(super) fn new(frame: usize, direction: Direction, port: &Port, input: &Input, tables: &HostTables) -> Self {
+    pub(super) fn new(
+        frame: usize,
+        direction: Direction,
+        port: &Port,
+        input: &Input,
+        tables: &HostTables,
+        found: &Found,
+    ) -> Self {
         let captured = Captured::new(Bytes::new(&input.bytes), input.length);
+        // Before the verdict, which changes the flow.
+        let rehearsal = Rehearsal::of(direction, port, &captured, tables);
         let reason = judge(direction, port, &captured, tables);
         let macs = macs(&captured);
         Self {
@@ -59,6 +72,7 @@ impl Judged {
             reason: reason.name(),
             text: reason.text(),
             policy_section: policy::section(direction, reason),
+            decided: Decided::new(direction, port, reason, &rehearsal, tables, found),
             action: reason.action(),
         }
     }
@@ -90,6 +104,7 @@ impl Judged {
         };
         let style = color.on_default().bold();
         writeln!(out, "{style}{word}{style:#} {}: {}", self.reason, self.text)?;
+        self.decided.print(out)?;
         writeln!(out, "  policy: {}", self.policy_section)
     }
 }

@@ -8,6 +8,7 @@ mod hex;
 mod judged;
 mod policy;
 mod port;
+mod rules;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -20,9 +21,11 @@ use serde_json::json;
 use self::judged::Judged;
 use super::context::Context;
 use super::output::{self, Format};
-use crate::compile::HostTables;
 
-/// Run frames through the verdict and print each step, the reason and the section of the policy
+/// Run frames through the verdict and print each step, the deciding rule or reason, and the section of the policy
+///
+/// A guarded port is judged as it is enforced now, with the flows that it remembers: what the next packet would get.
+/// Several frames are a sequence, and open flows among themselves; nothing of it reaches the kernel.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("direction").required(true)), group(clap::ArgGroup::new("input").required(true)))]
 pub(super) struct Explain {
@@ -61,21 +64,36 @@ struct Input {
     time: Duration,
 }
 
+/// The packet path's time while frames are judged: the first comes now, the others as much later as they were captured.
+struct Clock {
+    now: Duration,
+    /// When the first was captured.
+    captured: Option<Duration>,
+}
+
+impl Clock {
+    fn at(&mut self, captured: Duration) -> Duration {
+        let first = *self.captured.get_or_insert(captured);
+        self.now.saturating_add(captured.saturating_sub(first))
+    }
+}
+
 impl Explain {
     pub(super) fn run(self, context: &mut Context) -> Result<()> {
         let direction = if self.from_vm { Direction::FromVm } else { Direction::ToVm };
-        let (image, source) = port::find(context, &self.interface)?;
-        let (port, tables) = HostTables::of(&image);
+        let found = port::find(context, &self.interface)?;
+        let (port, tables) = found.tables();
+        let mut clock = Clock { now: found.now, captured: None };
         let out = &mut context.out;
         let numbered = self.pcap.is_some() || self.hex.len() > 1;
         let (mut all, mut frames, mut dropped) = (Vec::new(), 0, 0);
         let judge = |input: &Input| -> Result<()> {
             if frames == 0 && !self.format.json {
-                writeln!(out, "{}", port::heading(&image, source, direction))?;
+                writeln!(out, "{}", found.heading(direction))?;
             }
-            tables.set_time(input.time);
+            tables.set_time(clock.at(input.time));
             frames += 1;
-            let judged = Judged::new(frames, direction, &port, input, &tables);
+            let judged = Judged::new(frames, direction, &port, input, &tables, &found);
             dropped += usize::from(judged.is_dropped());
             if self.format.json {
                 all.push(judged);
@@ -90,7 +108,9 @@ impl Explain {
             }
         }
         if self.format.json {
-            let port = json!({ "interface": image.interface, "vm": image.vm, "judged_by": source, "frames": all });
+            let image = &found.image;
+            let port =
+                json!({ "interface": image.interface, "vm": image.vm, "judged_by": found.source, "frames": all });
             return output::json(out, &port);
         }
         if numbered {

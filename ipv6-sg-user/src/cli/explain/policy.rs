@@ -41,7 +41,12 @@ pub(super) const fn section(direction: Direction, reason: Reason) -> &'static st
                 Direction::ToVm => "docs/policy.md#to-the-vm",
             },
         },
-        Step::Rules => "docs/policy.md#everything-else",
+        Step::Rules => match (reason, direction) {
+            (Reason::Traffic, _) => "docs/policy.md#everything-else",
+            (Reason::IcmpNeedsRule, Direction::FromVm) => "docs/policy.md#from-the-vm",
+            (Reason::IcmpNeedsRule, Direction::ToVm) => "docs/policy.md#to-the-vm",
+            _ => "docs/policy.md#security-group-rules",
+        },
     }
 }
 
