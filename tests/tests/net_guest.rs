@@ -2,108 +2,25 @@
 
 use std::fs;
 use std::net::{Ipv6Addr, UdpSocket};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ipv6_sg_common::abi::{Counters, Direction};
 use ipv6_sg_common::address::Address;
 use ipv6_sg_common::eui64;
 use ipv6_sg_common::verdict::{Action, Reason};
-use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Netns, Process, address, datagrams, eventually, radvd, transfer};
-use ipv6_sg_tests::world::{
-    DHCP_AGENTS, NEIGHBOUR_MAC, ROUTER, ROUTER_LINK_LOCAL, ROUTER_MAC, UNSPECIFIED, VM, VM_LINK_LOCAL, VM_MAC,
-};
+use ipv6_sg_tests::lab::{BEYOND, Keys, Netns, Pod, Process, address, datagrams, eventually, transfer};
+use ipv6_sg_tests::world::{DHCP_AGENTS, ROUTER, ROUTER_LINK_LOCAL, UNSPECIFIED, VM, VM_LINK_LOCAL, VM_MAC};
 
-/// Somebody beyond the router, behind a link of 1280 bytes.
-const BEYOND: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 2);
-
-/// Two guests, their router and somebody beyond it. What is declared first is dropped first.
-struct Pod {
-    _radvd: Process,
-    daemon: Process,
-    vm: Guest,
-    neighbour: Guest,
-    router: Guest,
-    beyond: Netns,
-    hypervisor: Hypervisor,
-}
-
-impl Pod {
-    /// The daemon guards both guests' ports before they say their first word.
-    fn new(vm_keys: &str) -> Self {
-        let hypervisor = Hypervisor::new();
-        let router = hypervisor.guest("up0", ROUTER_MAC, Ip::Kernel);
-        let beyond = Netns::new("beyond");
-        router.netns.sysctl("ipv6/conf/all/forwarding", "1");
-        router.netns.ip(&format!(
-            "addr add {ROUTER}/64 dev eth0 nodad\n\
-             link add eth1 type veth peer name eth0 netns {}\n\
-             link set eth1 mtu 1280 up\n\
-             addr add 2001:db8:ffff::1/64 dev eth1 nodad",
-            beyond.name()
-        ));
-        beyond.ip(&format!(
-            "link set eth0 up\naddr add {BEYOND}/64 dev eth0 nodad\nroute add default via 2001:db8:ffff::1"
-        ));
-
-        // State first: the port is guarded as it appears, and every packet of the guest's start meets the guard.
-        let routers =
-            format!("[network.pod]\nprefixes = [\"2001:db8:100::/64\"]\nrouters = [\"{ROUTER_LINK_LOCAL}\"]\n");
-        hypervisor.site.state("00-network.toml", &routers);
-        hypervisor.port("vm1", VM_MAC, vm_keys);
-        hypervisor.port("vm2", NEIGHBOUR_MAC, "");
-        let daemon = hypervisor.daemon();
-        let [vm, neighbour] = [("vm1", VM_MAC), ("vm2", NEIGHBOUR_MAC)].map(|(port, mac)| {
-            let guest = hypervisor.guest(port, mac, Ip::Kernel);
-            hypervisor.wait_guarded(port);
-            guest
-        });
-
-        let radvd = radvd(&hypervisor.site, &router.netns);
-        let pod = Self { _radvd: radvd, daemon, vm, neighbour, router, beyond, hypervisor };
-        for guest in [&pod.vm, &pod.neighbour] {
-            eventually("an address by SLAAC, and a default route", || {
-                (guest.has(address(guest)) && guest.routes_by(ROUTER_LINK_LOCAL)).then_some(())
-            });
-        }
-        pod
-    }
-
-    /// Panics if anything honest was dropped: these guests do nothing else.
-    #[track_caller]
-    fn assert_nothing_dropped(&self) {
-        for port in ["vm1", "vm2"] {
-            let counters = self.hypervisor.counters(port);
-            for (direction, reason) in both(Action::Drop) {
-                // The bridge floods: what one guest asks all routers, and what goes to a MAC not learnt yet.
-                let flooded = [Reason::RsToVm, Reason::NotForThisMac];
-                if direction == Direction::ToVm && flooded.contains(&reason) {
-                    continue;
-                }
-                let count = counters.direction(direction).of(reason).packets;
-                assert_eq!(count, 0, "{port} {}: {reason}", direction.name());
-            }
-        }
-        self.daemon.assert_never("ERROR");
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.hypervisor.site.path(name)
-    }
-
-    fn count(&self, port: &str, direction: Direction, reason: Reason) -> u64 {
-        self.hypervisor.counters(port).direction(direction).of(reason).packets
-    }
-}
-
-fn both(action: Action) -> impl Iterator<Item = (Direction, Reason)> {
-    let all = Direction::ALL.into_iter().flat_map(|direction| Reason::ALL.map(|reason| (direction, reason)));
-    all.filter(move |(_, reason)| reason.action() == action)
+/// A pod whose VMs are guarded against spoofing only; more keys of the first one's port.
+fn pod(vm: &str) -> Pod {
+    Pod::new(Keys { vm, ..Keys::default() })
 }
 
 /// What passed, for messages.
 fn passed(counters: &Counters) -> Vec<String> {
-    let counts = both(Action::Pass).map(|(direction, reason)| {
+    let all = Direction::ALL.into_iter().flat_map(|direction| Reason::ALL.map(|reason| (direction, reason)));
+    let passed = all.filter(|(_, reason)| reason.action() == Action::Pass);
+    let counts = passed.map(|(direction, reason)| {
         format!("{} {reason} {}", direction.name(), counters.direction(direction).of(reason).packets)
     });
     counts.filter(|line| !line.ends_with(" 0")).collect()
@@ -117,7 +34,7 @@ fn ping(from: &Netns, words: &str) -> String {
 
 #[test]
 fn a_guest_configures_itself_as_eui64_says() {
-    let pod = Pod::new("");
+    let pod = pod("");
     // Written out in `world`, computed by the shared crate, formed by the guest's kernel: three times the same.
     let prefix = Address::from(Ipv6Addr::new(0x2001, 0xdb8, 0x100, 0, 0, 0, 0, 0));
     assert_eq!(eui64::slaac(prefix, VM_MAC).to_ip(), VM);
@@ -145,7 +62,7 @@ fn a_guest_configures_itself_as_eui64_says() {
 
 #[test]
 fn guests_reach_each_other_and_the_world() {
-    let pod = Pod::new("");
+    let pod = pod("");
     let (vm, neighbour) = (&pod.vm.netns, &pod.neighbour.netns);
     let other = address(&pod.neighbour);
     ping(vm, &ROUTER.to_string());
@@ -174,7 +91,7 @@ fn guests_reach_each_other_and_the_world() {
 
 #[test]
 fn errors_find_their_way_back() {
-    let pod = Pod::new("");
+    let pod = pod("");
     let errors = || pod.count("vm1", Direction::ToVm, Reason::IcmpError);
 
     // Hop limit exceeded at the router: what traceroute lives on.
@@ -208,7 +125,7 @@ fn errors_find_their_way_back() {
 
 #[test]
 fn a_dhcpv6_clients_solicit_leaves() {
-    let pod = Pod::new("");
+    let pod = pod("");
     let (wire, overhears) = (pod.router.wire(), pod.neighbour.wire());
     let [leases, pid, config] = ["dhclient.leases", "dhclient.pid", "dhclient.conf"].map(|name| pod.path(name));
     fs::write(&config, "").expect("our own directory");
@@ -238,7 +155,7 @@ fn a_dhcpv6_clients_solicit_leaves() {
 
 #[test]
 fn a_delegated_prefix_is_its_vms_alone() {
-    let pod = Pod::new("delegated = [\"2001:db8:f000:10::/60\"]");
+    let pod = pod("delegated = [\"2001:db8:f000:10::/60\"]");
     let (own, stolen) = ("2001:db8:f000:1f::1", "2001:db8:f000:1f::2");
     pod.router.netns.ip(&format!("route add 2001:db8:f000:10::/60 via {VM_LINK_LOCAL} dev eth0"));
     pod.vm.netns.ip(&format!("addr add {own}/128 dev lo nodad"));

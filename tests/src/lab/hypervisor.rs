@@ -194,4 +194,9 @@ impl Hypervisor {
     pub fn port(&self, interface: &str, mac: Mac, more: &str) {
         self.site.state(&format!("20-{interface}.toml"), &super::port(interface, mac, more));
     }
+
+    /// A state file with these security groups.
+    pub fn groups(&self, groups: &str) {
+        self.site.state("10-groups.toml", groups);
+    }
 }

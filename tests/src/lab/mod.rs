@@ -13,6 +13,7 @@
 //! - [`tap`]: frames with what a guest leaves to its host to finish
 //! - [`transfer`], [`datagrams`]: what guests do all day
 //! - [`radvd`]: the router's voice
+//! - [`Pod`]: VMs, their router and the world beyond
 //! - [`Traffic`]: honest and forged frames that never pause
 //!
 //! What goes wrong panics. Everything is removed when it is dropped, so also by a test that panics, and by a signal that
@@ -26,6 +27,7 @@ mod libvirt;
 mod machine;
 mod netns;
 mod orders;
+mod pod;
 mod process;
 mod radvd;
 mod signals;
@@ -51,6 +53,7 @@ pub use libvirt::{Domain, Libvirt};
 pub use machine::Machine;
 pub use netns::Netns;
 pub use orders::Orders;
+pub use pod::{BEYOND, Counts, Keys, Pod};
 pub use process::{Outcome, Process, outcome, run};
 pub use radvd::radvd;
 pub use signals::wait_if_ending;
