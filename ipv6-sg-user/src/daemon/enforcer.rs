@@ -25,7 +25,7 @@ pub enum Request {
     Detach(Option<String>, oneshot::Sender<Result<Vec<String>, String>>),
     /// Who is guarded, who is missing?
     Status(oneshot::Sender<Status>),
-    /// Guard again what was detached.
+    /// Believe nothing of what is enforced, and guard again what was detached.
     Resume,
     /// The state could not be read, for this reason: the last good one stays.
     Unread(String),
@@ -122,10 +122,7 @@ impl Enforcer {
                 Turn::End => return,
             }
             if looked.elapsed() >= LOOK_AGAIN {
-                if let Err(error) = self.guard.look_again() {
-                    tracing::error!("{error}");
-                }
-                self.reconcile();
+                self.look_again();
                 looked = Instant::now();
             }
         }
@@ -140,7 +137,10 @@ impl Enforcer {
                 self.unread = None;
                 self.reconcile();
             }
-            Request::Resume => self.suspended.clear(),
+            Request::Resume => {
+                self.suspended.clear();
+                self.look_again();
+            }
             Request::Unread(error) => self.unread = Some(error),
             // Who asked may be gone; it is done all the same.
             Request::Detach(which, reply) => drop(reply.send(self.detach(which.as_deref()))),
@@ -152,6 +152,14 @@ impl Enforcer {
             Request::Stop => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())
+    }
+
+    /// Somebody else may have changed what is enforced.
+    fn look_again(&mut self) {
+        if let Err(error) = self.guard.look_again() {
+            tracing::error!("{error}");
+        }
+        self.reconcile();
     }
 
     fn reconcile(&mut self) {
