@@ -113,22 +113,25 @@ fn decide<F: Frame, T: Tables>(direction: Direction, port: &Port, frame: &F, tab
         Direction::FromVm => from_vm::check(port, &packet, message, tables)?,
         Direction::ToVm => to_vm::check(port, &packet, message, tables)?,
     };
-    let ruled = port.flags.has(PortFlags::HAS_RULES);
+    let (ruled, first) = (port.flags.has(PortFlags::HAS_RULES), fragment.kind == FragmentKind::First);
+    if reason == Reason::IcmpNeedsRule && !ruled {
+        return Err(reason);
+    }
+    let mut reason = reason;
     let mut selectors = Selectors::default();
-    let reason = match reason {
-        Reason::IcmpNeedsRule if !ruled => return Err(reason),
-        Reason::Traffic | Reason::IcmpNeedsRule if ruled && T::REMEMBERS => {
-            let named = reason == Reason::IcmpNeedsRule;
-            let (reason, judged_by) = rules::check(direction, port, &packet, message, named, tables)?;
-            selectors = judged_by;
-            reason
+    // A port may get rules before a packet's later fragments come.
+    if matches!(reason, Reason::Traffic | Reason::IcmpNeedsRule) && (ruled || first) && T::REMEMBERS {
+        let signal;
+        (selectors, signal) = rules::selectors(direction, &packet, message, reason == Reason::IcmpNeedsRule)?;
+        if ruled {
+            reason = rules::judge(direction, port, &packet, selectors, signal, tables)?;
         }
-        // Here a rule may name the type, and who asks the rules drops it otherwise.
-        Reason::IcmpNeedsRule => Reason::Traffic,
-        _ => reason,
-    };
-    if fragment.kind == FragmentKind::First {
-        let generation = if ruled { tables.generation() } else { 0 };
+    } else if reason == Reason::IcmpNeedsRule {
+        // A rule may name the type, and who asks the rules drops it otherwise.
+        reason = Reason::Traffic;
+    }
+    if first {
+        let generation = tables.generation();
         tables.remember_fragment(&key, FirstFragment { seen_ns: 0, end: fragment.position, generation, selectors });
     }
     Ok(reason)

@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::packet::icmpv6::{Message, kind};
 use crate::packet::{Frame, protocol};
 
-/// The other end of a packet.
+/// The VM's end of a packet, and the other.
 #[inline(always)]
 fn ends<F>(direction: Direction, packet: &Packet<'_, F>) -> (Address, Address) {
     match direction {
@@ -18,11 +18,10 @@ fn ends<F>(direction: Direction, packet: &Packet<'_, F>) -> (Address, Address) {
     }
 }
 
-/// What a packet is judged by, and what it says of its connection. `exempt` when no rule is asked, `named` when only a rule
-/// that names its type allows it.
+/// What a packet is judged by, and what it says of its connection. `named` when only a rule that names its type allows it.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "fields are cut out of words")]
-fn selectors<F: Frame>(
+pub(super) fn selectors<F: Frame>(
     direction: Direction,
     packet: &Packet<'_, F>,
     message: Message,
@@ -65,21 +64,6 @@ fn selectors<F: Frame>(
     Ok((Selectors { number, local_port, remote_port, protocol, subject: subject as u8 }, signal))
 }
 
-/// The verdict on a packet with honest addresses that is not a first fragment's follower, and what to remember of it.
-#[inline(always)]
-pub(super) fn check<F: Frame, T: Tables>(
-    direction: Direction,
-    port: &Port,
-    packet: &Packet<'_, F>,
-    message: Message,
-    named: bool,
-    tables: &T,
-) -> Check<(Reason, Selectors)> {
-    let (selectors, signal) = selectors(direction, packet, message, named)?;
-    let reason = judge(direction, port, ends(direction, packet), selectors, signal, tables)?;
-    Ok((reason, selectors))
-}
-
 /// The verdict on a later fragment of a packet that was judged by these selectors.
 #[inline(always)]
 pub(super) fn later<F: Frame, T: Tables>(
@@ -89,19 +73,21 @@ pub(super) fn later<F: Frame, T: Tables>(
     selectors: Selectors,
     tables: &T,
 ) -> Check<Reason> {
-    judge(direction, port, ends(direction, packet), selectors, Signal::Continues, tables)?;
+    judge(direction, port, packet, selectors, Signal::Continues, tables)?;
     Ok(Reason::Fragment)
 }
 
+/// The verdict on a packet with honest addresses that is to be judged by these selectors.
 #[inline(always)]
-fn judge<T: Tables>(
+pub(super) fn judge<F: Frame, T: Tables>(
     direction: Direction,
     port: &Port,
-    (local, remote): (Address, Address),
+    packet: &Packet<'_, F>,
     selectors: Selectors,
     signal: Signal,
     tables: &T,
 ) -> Check<Reason> {
+    let (local, remote) = ends(direction, packet);
     let Selectors { number, local_port, remote_port, protocol, subject } = selectors;
     let allows =
         |way: Direction, number: u16, named: bool| allows(port.ruleset(way), &remote, protocol, number, named, tables);

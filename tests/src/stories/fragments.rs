@@ -2,7 +2,7 @@
 
 use ipv6_sg_common::verdict::Reason::*;
 
-use super::{ECHO_RULES, ELSEWHERE, NO_RULES, Story, back, both, egress, ingress, only_ingress, out};
+use super::{ECHO_RULES, ELSEWHERE, IN_GROUP, NO_RULES, Story, back, both, egress, ingress, only_ingress, out};
 use crate::frame::extension::fragment;
 use crate::frame::{Ipv6, Upper, icmpv6, raw, tcp, udp};
 use crate::world::*;
@@ -110,6 +110,13 @@ fn revoked() -> Vec<Story> {
             .rules(&both(r#"{ protocol = "all", peers = ["2a00::/16"] }"#, ELSEWHERE))
             .gets(second.clone(), Fragment)
             .rules(&ingress(DNS))
+            .gets(third.clone(), Fragment),
+        Story::on("a_port_gets_rules_between_fragments", "", NO_RULES)
+            .gets(first.clone(), Traffic)
+            .gets(second.clone(), Fragment)
+            .port(IN_GROUP, NO_RULES)
+            .gets(third.clone(), IngressDenied)
+            .port(IN_GROUP, &ingress(DNS))
             .gets(third.clone(), Fragment),
         // The first was the answer in a flow that the VM opened.
         Story::new("the_flow_of_fragments_is_cut", NO_RULES)

@@ -126,8 +126,10 @@ fn access() -> impl Strategy<Value = Option<Vec<(Prefix, u16)>>> {
     prop_oneof![1 => Just(None), 4 => ruleset().prop_map(Some)]
 }
 
-/// What three ports want, one after the other, and whether there is time to tidy up in between, and a new daemon.
-fn steps() -> impl Strategy<Value = Vec<([Option<Vec<(Prefix, u16)>>; 3], usize, bool)>> {
+/// What three ports want, how often there is time to tidy up after it, and whether a new daemon does it.
+type Step = ([Option<Vec<(Prefix, u16)>>; 3], usize, bool);
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(([access(), access(), access()], 0_usize..6, any::<bool>()), 1..8)
 }
 
