@@ -30,7 +30,8 @@ impl Object {
         let after = self.counters();
         let seen = difference(&before, &after, direction);
         let wanted = counted(before, direction, reason, frame.bytes.len());
-        assert_eq!(after, wanted, "{name}: {seen:?}, not {reason}: {frame:?}");
+        // Not printed: there are hundreds, and those that differ are named.
+        assert!(after == wanted, "{name}: {seen:?}, not {reason}: {frame:?}");
         assert_eq!(action, reason.action(), "{name}: {frame:?}");
         match action {
             Action::Drop => self.expect_event(name, Hook::Tc, direction, reason, frame),

@@ -263,6 +263,9 @@ fn survivors() -> Vec<Story> {
             .gets(back(udp(53, 53, &[])), IngressDenied)
             .rules(&only_ingress(DNS))
             .gets(back(udp(53, 53, &[])), Allowed)
+            .sends(out(udp(53, 53, &[])), EgressDenied)
+            .seconds(300)
+            .gets(back(udp(53, 53, &[])), Allowed)
             .sends(out(udp(53, 53, &[])), Established),
     ]
 }
