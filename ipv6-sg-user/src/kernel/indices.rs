@@ -91,6 +91,11 @@ impl Indices {
         Some(index)
     }
 
+    /// Memories are made in another way from now on: those at hand are to be made anew.
+    pub(super) fn outdate(&mut self) {
+        self.rested.append(&mut self.ready);
+    }
+
     /// Nothing points to this index any more.
     pub(super) fn let_go(&mut self, index: u32) {
         if self.used.remove(&index).is_some() {

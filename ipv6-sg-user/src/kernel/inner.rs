@@ -34,9 +34,11 @@ impl InnerMaker {
         Ok(Self { outer, definition, btf })
     }
 
-    /// Maps made from now on have so many entries, whatever the object says.
-    pub fn resize(&mut self, entries: u32) {
+    /// Maps made from now on have so many entries, whatever the object says. Whether they had others before.
+    pub fn resize(&mut self, entries: u32) -> bool {
+        let before = self.definition.max_entries();
         self.definition.set_max_entries(entries);
+        before != entries
     }
 
     /// A new, empty map of this name, of which the kernel keeps 15 bytes.

@@ -61,9 +61,9 @@ impl Nested {
         Ok(Self { kind, outer, maker })
     }
 
-    /// Maps made from now on have so many entries.
-    pub(super) fn resize(&mut self, entries: u32) {
-        self.maker.resize(entries);
+    /// Maps made from now on have so many entries. Whether they had others before.
+    pub(super) fn resize(&mut self, entries: u32) -> bool {
+        self.maker.resize(entries)
     }
 
     /// Puts a new, empty map at this index. Takes one RCU grace period, some ten milliseconds; several threads can wait

@@ -36,10 +36,12 @@ pub(super) trait Store {
 }
 
 impl Placement<MapStore> {
-    /// Memories made from now on hold so many flows.
+    /// Memories of ports that are new from now on hold so many flows.
     pub(super) fn track(&mut self, flows: u32) {
         let [_, _, tracked] = &mut self.store.kinds;
-        tracked.resize(flows);
+        if tracked.resize(flows) {
+            self.indices.outdate();
+        }
     }
 }
 

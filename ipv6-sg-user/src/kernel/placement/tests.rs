@@ -209,6 +209,19 @@ fn changes_of_many_ports_share_a_wait() {
     assert_eq!(placement.store.waits, waits + 1);
 }
 
+/// A memory that is at hand is of the size that was wanted when it was made.
+#[test]
+fn what_is_at_hand_is_made_anew_when_it_is_outdated() {
+    let mut placement = empty();
+    tidy_up(&mut placement);
+    placement.store.memories.values_mut().for_each(|used| *used = true);
+    placement.indices.outdate();
+    placement.place(1, port(1)).expect("placed");
+    tidy_up(&mut placement);
+    assert!(placement.store.memories.values().all(|used| !used), "{:?}", placement.store.memories);
+    assert_eq!(placement.store.memories.len(), 1 + *SPARES.start());
+}
+
 #[test]
 fn memory_goes_back_when_ports_go() {
     let mut placement = empty();
