@@ -1,12 +1,10 @@
 //! What the maps keep of a port: through changes of its state, and not for its successor.
 
-use std::process::Command;
-
-use ipv6_sg_common::abi::{ABI_VERSION, Counters, Direction, maps};
+use ipv6_sg_common::abi::{Counters, Direction, maps};
 use ipv6_sg_common::verdict::Reason;
 use ipv6_sg_tests::frame::extension::fragment;
 use ipv6_sg_tests::frame::{Frame, Ipv6, raw};
-use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Process, Traffic, address, eventually, forged, run};
+use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Process, Traffic, address, eventually, forged, key};
 use ipv6_sg_tests::world::{NEIGHBOUR_MAC, VM_MAC};
 use serde_json::{Value, json};
 
@@ -20,34 +18,11 @@ fn hypervisor() -> (Hypervisor, Guest, Guest, Process) {
     (hypervisor, vm, listener, daemon)
 }
 
-fn bpftool(hypervisor: &Hypervisor, what: &str, map: &str, more: &str) -> Value {
-    let path = hypervisor.site.pins.join(format!("v{ABI_VERSION}/maps/{map}"));
-    let text = run(Command::new("bpftool").args(["-j", "map", what, "pinned"]).arg(path).args(more.split_whitespace()));
-    serde_json::from_str(&text).unwrap_or(Value::Null)
-}
-
 /// The slots of the port map that hold something.
 fn slots(hypervisor: &Hypervisor) -> Vec<Value> {
-    let dump = bpftool(hypervisor, "dump", maps::PORTS, "");
+    let dump = hypervisor.bpftool("dump", maps::PORTS, "");
     let slots = dump.as_array().expect("a list").iter().map(|slot| slot["formatted"]["value"].clone());
     slots.filter(|port| port["ifindex"] != json!(0)).collect()
-}
-
-/// A key as bpftool wants it.
-fn key(number: u64) -> String {
-    let number = u32::try_from(number).expect("small");
-    number.to_ne_bytes().iter().fold("key".to_owned(), |text, octet| format!("{text} {octet}"))
-}
-
-/// Where the memory of an interface is: by its slot, for a dump of all slots takes its time.
-fn memory(hypervisor: &Hypervisor, port: &str) -> u64 {
-    let ifindex = hypervisor.netns.ifindex(port).expect("an interface");
-    let tap = bpftool(hypervisor, "lookup", maps::TAPS, &key(ifindex.into()));
-    let slot = tap["formatted"]["value"].as_u64().unwrap_or_else(|| panic!("no slot: {tap}"));
-    let found = bpftool(hypervisor, "lookup", maps::PORTS, &key(slot));
-    let port = &found["formatted"]["value"];
-    assert_eq!(port["ifindex"], json!(ifindex), "{port}");
-    port["memory"].as_u64().expect("a number")
 }
 
 /// The first and the second half of a datagram in two.
@@ -63,7 +38,7 @@ fn halves(vm: &Guest, listener: &Guest) -> [Frame; 2] {
 fn a_port_counts_on_while_its_state_changes() {
     let (hypervisor, vm, listener, daemon) = hypervisor();
     let traffic = Traffic::start(&vm, &listener);
-    let place = memory(&hypervisor, "vm1");
+    let place = hypervisor.place("vm1");
     for round in 0..12 {
         traffic.flow(50);
         // With and without an entry in the source map: the port itself changes each time.
@@ -71,7 +46,7 @@ fn a_port_counts_on_while_its_state_changes() {
         hypervisor.port("vm1", VM_MAC, more);
         let flags = if round % 2 == 0 { json!(["has_sources"]) } else { json!([]) };
         eventually("the new state", || (hypervisor.json("ports")[0]["flags"] == flags).then_some(()));
-        assert_eq!(memory(&hypervisor, "vm1"), place);
+        assert_eq!(hypervisor.place("vm1"), place);
     }
     let report = traffic.stop();
     report.assert_clean();
@@ -88,7 +63,7 @@ fn a_port_counts_on_while_its_state_changes() {
 fn a_memory_that_is_used_again_is_empty() {
     let (hypervisor, vm, listener, mut daemon) = hypervisor();
     let [first, second] = halves(&vm, &listener);
-    let place = memory(&hypervisor, "vm1");
+    let place = hypervisor.place("vm1");
     let mut rounds = 0;
     loop {
         // Later fragments are unknown until the first has passed; the drop is reported, so the budget is there.
@@ -100,7 +75,7 @@ fn a_memory_that_is_used_again_is_empty() {
         let drop = counted.from_vm.of_mut(Reason::FragmentUnknown);
         (drop.packets, drop.bytes) = (1, second.bytes.len() as u64);
         assert_eq!(hypervisor.counters("vm1"), counted, "round {rounds}");
-        if rounds > 0 && memory(&hypervisor, "vm1") == place {
+        if rounds > 0 && hypervisor.place("vm1") == place {
             break;
         }
         // Leave as much behind as there can be: counts, a first fragment, no budget.
@@ -124,7 +99,8 @@ fn a_memory_that_is_used_again_is_empty() {
 #[test]
 fn a_memory_that_somebody_removed_is_made_anew() {
     let (hypervisor, vm, listener, mut daemon) = hypervisor();
-    bpftool(&hypervisor, "delete", maps::COUNTERS, &key(memory(&hypervisor, "vm1")));
+    let place = u32::try_from(hypervisor.place("vm1")).expect("small");
+    hypervisor.bpftool("delete", maps::COUNTERS, &key(place));
     // What is not counted is judged all the same.
     let traffic = Traffic::start(&vm, &listener);
     traffic.flow(200);

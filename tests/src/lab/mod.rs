@@ -7,6 +7,7 @@
 //! - [`Guest`]: a VM behind a port of the bridge, played by a namespace
 //! - [`Machine`]: a VM with a kernel of its own, behind a tap; [`Orders`]: what it is told
 //! - [`Libvirt`]: what starts machines on most hypervisors
+//! - [`Memory`]: what the kernel remembers of a port, as bpftool shows it
 //! - [`Wire`]: frames as they are, sent and seen on an interface
 //! - [`packet_socket`], [`bind`]: what a wire is made of, for those in a hurry
 //! - [`VnetSocket`]: frames that lie in pages, or are left unfinished
@@ -14,17 +15,20 @@
 //! - [`transfer`], [`datagrams`]: what guests do all day
 //! - [`radvd`]: the router's voice
 //! - [`Pod`]: VMs, their router and the world beyond
+//! - [`Streams`]: flows that never pause, each frame counted; [`Conversation`]: one of the kernel's own
 //! - [`Traffic`]: honest and forged frames that never pause
 //!
 //! What goes wrong panics. Everything is removed when it is dropped, so also by a test that panics, and by a signal that
 //! ends the program; and it is named such that tests run side by side.
 //! Nothing sleeps for a time and hopes: [`eventually`] waits for a condition.
 
+mod conversation;
 mod frames;
 mod guest;
 mod hypervisor;
 mod libvirt;
 mod machine;
+mod memory;
 mod netns;
 mod orders;
 mod pod;
@@ -33,6 +37,7 @@ mod radvd;
 mod signals;
 mod site;
 mod socket;
+mod streams;
 mod talk;
 pub mod tap;
 mod traffic;
@@ -46,11 +51,13 @@ use std::{env, thread};
 
 use ipv6_sg::kernel::TcMethod;
 
+pub use conversation::Conversation;
 pub use frames::no_room;
 pub use guest::{Guest, Ip};
 pub use hypervisor::Hypervisor;
 pub use libvirt::{Domain, Libvirt};
 pub use machine::Machine;
+pub use memory::{Memory, bytes, hex, key};
 pub use netns::Netns;
 pub use orders::Orders;
 pub use pod::{BEYOND, Counts, Keys, Pod};
@@ -59,6 +66,7 @@ pub use radvd::radvd;
 pub use signals::wait_if_ending;
 pub use site::{Site, binary, port};
 pub use socket::{bind, packet_socket};
+pub use streams::{Delivery, Leg, Streams};
 pub use talk::{datagrams, transfer};
 pub use tap::Tap;
 pub use traffic::{Report, Traffic, address, forged, honest};

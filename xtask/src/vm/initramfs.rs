@@ -15,7 +15,7 @@ use crate::sh;
 
 /// What the tests call by name. `true` is what dhclient is told to configure addresses with.
 const TOOLS: &[&str] =
-    &["bpftool", "busybox", "dhclient", "ip", "nsenter", "ping", "radvd", "setpriv", "tc", "tcpdump", "true"];
+    &["bpftool", "busybox", "dhclient", "ip", "iperf3", "nsenter", "ping", "radvd", "setpriv", "tc", "tcpdump", "true"];
 
 /// Files that they read: names of users, of protocols.
 const FILES: &[&str] = &["/etc/group", "/etc/passwd", "/etc/protocols"];

@@ -1,0 +1,190 @@
+//! VMs and strangers that fill what a port remembers: each has its own, which is as large as the settings say, and nobody
+//! else notices.
+
+use std::net::Ipv6Addr;
+
+use ipv6_sg_common::abi::{Direction, FRAGMENTS_PER_PORT, maps};
+use ipv6_sg_common::verdict::Reason;
+use ipv6_sg_tests::frame::extension::fragment;
+use ipv6_sg_tests::frame::{Frame, Ipv6, raw, tcp, udp};
+use ipv6_sg_tests::lab::{Delivery, Guest, Hypervisor, Ip, Leg, Memory, Process, Streams, address, eventually};
+use ipv6_sg_tests::world::{NEIGHBOUR_MAC, ROUTER_MAC, VM_MAC};
+use nix::sys::signal::Signal;
+
+/// How many flows a port remembers here: few, so that little is enough to fill it many times over.
+const ROOM: u32 = 1024;
+/// Of each kind that is sent to fill a memory: a hundred times what has room, and more.
+const FLOOD: u32 = 120 * 1024;
+
+/// Two guarded VMs, the second with a flow under way whose answers only the flow lets in, and somebody whom nobody guards.
+struct Stage {
+    vm: Guest,
+    neighbour: Guest,
+    listener: Guest,
+    hypervisor: Hypervisor,
+    daemon: Process,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let hypervisor = Hypervisor::new();
+        let vm = hypervisor.guest("vm1", VM_MAC, Ip::Silent);
+        let neighbour = hypervisor.guest("vm2", NEIGHBOUR_MAC, Ip::Silent);
+        let listener = hypervisor.guest("up0", ROUTER_MAC, Ip::Silent);
+        hypervisor.site.settings(&format!("[conntrack]\nentries_per_port = {ROOM}"));
+        hypervisor
+            .groups("[security_group.web]\ningress = [{ protocol = \"tcp\", ports = \"80\", peers = [\"::/0\"] }]\n");
+        hypervisor.port("vm1", VM_MAC, "security_groups = [\"web\"]");
+        hypervisor.port("vm2", NEIGHBOUR_MAC, "security_groups = []");
+        let daemon = hypervisor.daemon();
+        Self { vm, neighbour, listener, hypervisor, daemon }
+    }
+
+    /// An honest flow of the neighbour's, both ways.
+    fn honest(&self) -> Streams {
+        let ends = |from: &Guest, to: &Guest| (address(from), address(to));
+        let (asks, answers) = (ends(&self.neighbour, &self.listener), ends(&self.listener, &self.neighbour));
+        let streams = Streams::start(vec![
+            Leg::new(&self.neighbour, &self.listener, |data| {
+                Ipv6::new(asks.0, asks.1, tcp(40_000, 443, 0x10).data(data))
+            }),
+            Leg::new(&self.listener, &self.neighbour, |data| {
+                Ipv6::new(answers.0, answers.1, tcp(443, 40_000, 0x10).data(data))
+            })
+            .answers(0),
+        ]);
+        streams.flow(&[0, 1], 50);
+        streams
+    }
+
+    /// Ends the flow, of which nothing is missing: nothing was dropped, and it was opened once.
+    #[track_caller]
+    fn assert_unharmed(&self, streams: Streams, others: u64) {
+        streams.flow(&[0, 1], 50);
+        let legs = streams.stop();
+        legs.iter().for_each(Delivery::assert_whole);
+        assert_eq!(self.count("vm2", Direction::ToVm, Reason::IngressDenied), 0);
+        assert_eq!(self.count("vm2", Direction::FromVm, Reason::Allowed), 1 + others);
+        assert_eq!(self.count("vm2", Direction::ToVm, Reason::Established), legs[1].sent);
+        self.daemon.assert_never("ERROR");
+    }
+
+    fn count(&self, port: &str, direction: Direction, reason: Reason) -> u64 {
+        self.hypervisor.counters(port).direction(direction).of(reason).packets
+    }
+
+    fn flows(&self, port: &str) -> Memory {
+        self.hypervisor.memory(maps::FLOWS, port)
+    }
+}
+
+fn frame(from: &Guest, to: &Guest, packet: &Ipv6) -> Frame {
+    packet.ethernet(Direction::FromVm).from(from.mac).to(to.mac).build()
+}
+
+/// Sends a frame so many times, each with its number in four bytes of it.
+fn flood(from: &Guest, frame: &Frame, at: usize, count: u32) {
+    let (wire, mut bytes) = (from.wire(), frame.bytes.clone());
+    for number in 1..=count {
+        bytes[at..at + 4].copy_from_slice(&number.to_be_bytes());
+        wire.send_bytes(&bytes);
+    }
+}
+
+/// Where the last four bytes of the source are in a frame, and of the destination.
+const SOURCE: usize = 14 + 8 + 12;
+const DESTINATION: usize = 14 + 24 + 12;
+
+#[test]
+fn a_vm_that_opens_flows_without_end_forgets_only_its_own() {
+    let stage = Stage::new();
+    let (vm, neighbour, listener) = (&stage.vm, &stage.neighbour, &stage.listener);
+    // Half of the neighbour's room is in use, by flows that are silent from now on.
+    let to = Ipv6Addr::new(0x2001, 0xdb8, 0x5, 0, 0, 0, 0, 0);
+    let flow = |from: &Guest| frame(from, listener, &Ipv6::new(address(from), to, udp(4000, 53, b"?")));
+    let streams = stage.honest();
+    flood(neighbour, &flow(neighbour), DESTINATION, ROOM / 2);
+    let before = stage.flows("vm2");
+    assert_eq!((before.room, before.keys.len()), (u64::from(ROOM), usize::try_from(ROOM / 2 + 1).expect("small")));
+
+    flood(vm, &flow(vm), DESTINATION, FLOOD);
+    assert_eq!(stage.count("vm1", Direction::FromVm, Reason::Allowed), u64::from(FLOOD));
+    let filled = stage.flows("vm1");
+    assert_eq!(filled.room, u64::from(ROOM));
+    assert!(filled.keys.len() <= usize::try_from(ROOM).expect("small"), "{} flows", filled.keys.len());
+    assert!(filled.keys.len() > usize::try_from(ROOM / 2).expect("small"), "{} flows", filled.keys.len());
+    assert_eq!(stage.flows("vm2"), before);
+    stage.assert_unharmed(streams, u64::from(ROOM / 2));
+}
+
+#[test]
+fn a_flood_of_connections_to_a_vm_is_its_own_affair() {
+    let stage = Stage::new();
+    let (vm, listener) = (&stage.vm, &stage.listener);
+    let streams = stage.honest();
+    let source = Ipv6Addr::new(0x2001, 0xdb8, 0x5, 0, 0, 0, 0, 0);
+    let syn = |source, port| frame(listener, vm, &Ipv6::new(source, address(vm), tcp(40_000, port, 0x02)));
+    flood(listener, &syn(source, 80), SOURCE, FLOOD);
+    flood(listener, &syn(source, 81), SOURCE, FLOOD);
+    let entered = |reason| stage.count("vm1", Direction::ToVm, reason);
+    assert_eq!([Reason::Allowed, Reason::IngressDenied].map(entered), [u64::from(FLOOD); 2]);
+    let filled = stage.flows("vm1");
+    assert!(filled.keys.len() <= usize::try_from(ROOM).expect("small"), "{} flows", filled.keys.len());
+    // Who comes after it is let in all the same, and is answered.
+    listener.wire().send(&syn(address(listener), 80));
+    let answer = Ipv6::new(address(vm), address(listener), tcp(80, 40_000, 0x12));
+    let established = || stage.count("vm1", Direction::FromVm, Reason::Established);
+    let before = established();
+    vm.wire().send(&frame(vm, listener, &answer));
+    eventually("an answer", || (established() == before + 1).then_some(()));
+    stage.assert_unharmed(streams, 0);
+}
+
+#[test]
+fn a_flood_of_fragments_is_its_own_affair() {
+    let stage = Stage::new();
+    let (vm, neighbour, listener) = (&stage.vm, &stage.neighbour, &stage.listener);
+    let streams = stage.honest();
+    let part = |from: &Guest, offset, more| {
+        let packet = Ipv6::new(address(from), address(listener), raw(17, vec![0x5a; 64]));
+        frame(from, listener, &packet.ext(fragment(7, offset, more)))
+    };
+    // The neighbour is in the middle of a datagram.
+    neighbour.wire().send(&part(neighbour, 0, true));
+    let identification = 14 + 40 + 4;
+    for offset in [0, 64] {
+        flood(vm, &part(vm, offset, offset == 0), identification, FLOOD);
+    }
+    // Of one flow: the first opened it. Of the others, those pass that are still remembered.
+    let sent = |reason| stage.count("vm1", Direction::FromVm, reason);
+    assert_eq!([Reason::Allowed, Reason::Established].map(sent), [1, u64::from(FLOOD) - 1]);
+    assert_eq!(sent(Reason::Fragment) + sent(Reason::FragmentUnknown), u64::from(FLOOD));
+    assert!(sent(Reason::Fragment) <= u64::from(FRAGMENTS_PER_PORT), "{} followed", sent(Reason::Fragment));
+    let filled = stage.hypervisor.memory(maps::FRAGMENTS, "vm1");
+    assert_eq!(filled.room, u64::from(FRAGMENTS_PER_PORT));
+    assert!(filled.keys.len() <= usize::try_from(FRAGMENTS_PER_PORT).expect("small"), "{}", filled.keys.len());
+
+    let (rest, into) = (part(neighbour, 64, false), listener.wire());
+    neighbour.wire().send(&rest);
+    into.until("the rest of the datagram", |seen| seen == rest.bytes);
+    assert_eq!(stage.count("vm2", Direction::FromVm, Reason::Fragment), 1);
+    stage.assert_unharmed(streams, 1);
+}
+
+/// The size of a memory is that of when its port was first guarded.
+#[test]
+fn settings_say_how_many_flows_a_port_remembers() {
+    let mut stage = Stage::new();
+    let streams = stage.honest();
+    stage.hypervisor.site.settings("[conntrack]\nentries_per_port = 128");
+    let loaded = stage.daemon.lines_with("state loaded").len();
+    stage.daemon.signal(Signal::SIGHUP);
+    stage.daemon.wait_for_another("state loaded", loaded);
+    // Those of ports that are there stay, with what is in them; what is at hand for new ones is made anew.
+    let mac = "06:00:00:00:00:03".parse().expect("a MAC");
+    stage.hypervisor.port("vm3", mac, "security_groups = []");
+    let _guest = stage.hypervisor.guest("vm3", mac, Ip::Silent);
+    stage.hypervisor.wait_guarded("vm3");
+    assert_eq!(["vm1", "vm2", "vm3"].map(|port| stage.flows(port).room), [u64::from(ROOM), u64::from(ROOM), 128]);
+    stage.assert_unharmed(streams, 0);
+}
