@@ -59,7 +59,7 @@ impl Pod {
             beyond.name()
         ));
         beyond.ip(&format!(
-            "link set eth0 mtu 1280 up\naddr add {BEYOND}/64 dev eth0 nodad\nroute add default via 2001:db8:ffff::1"
+            "link set eth0 up\naddr add {BEYOND}/64 dev eth0 nodad\nroute add default via 2001:db8:ffff::1 mtu 1280 advmss 1440"
         ));
 
         // State first: the port is guarded as it appears, and every packet of the guest's start meets the guard.

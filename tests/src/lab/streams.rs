@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipv6_sg_common::abi::Direction;
 
@@ -13,6 +13,8 @@ use crate::frame::Ipv6;
 
 /// Between a frame of a leg and its next.
 const PACE: Duration = Duration::from_micros(300);
+/// How long none of its frames comes after the end of a leg.
+const SILENCE: Duration = Duration::from_secs(1);
 /// What the data of a frame begins with; a number of its leg's follows.
 type Mark = [u8; 8];
 /// How long the data is.
@@ -87,16 +89,16 @@ impl Streams {
             let (stopped, count) = (Arc::clone(&stop), Arc::clone(&received[leg]));
             receivers.push(thread::spawn(move || {
                 let mut numbers = BTreeSet::new();
+                let mut silent = None;
                 loop {
-                    match into.receive(Duration::from_secs(1)) {
-                        Some(frame) => {
-                            if number(mark, &frame).is_some_and(|number| numbers.insert(number)) {
-                                count.fetch_add(1, Ordering::Relaxed);
-                            }
-                        }
-                        // What was sent before the end is here, or will never be.
-                        None if stopped.load(Ordering::Relaxed) => return numbers,
-                        None => {}
+                    let frame = into.receive(SILENCE);
+                    if frame.and_then(|frame| number(mark, &frame)).is_some_and(|number| numbers.insert(number)) {
+                        count.fetch_add(1, Ordering::Relaxed);
+                        silent = None;
+                    }
+                    // What was sent before the end is here, or will never be; others may go on.
+                    if stopped.load(Ordering::Relaxed) && silent.get_or_insert_with(Instant::now).elapsed() >= SILENCE {
+                        return numbers;
                     }
                 }
             }));
