@@ -43,9 +43,9 @@ fn assert_unharmed(pod: &Pod, talk: Conversation) {
     assert!(there.1 >= MANY && back.1 >= MANY, "{judged:?}");
 }
 
-/// Waits until the rules that a port's state asks for are those in the kernel: its generation has moved.
+/// Waits until the daemon has read the state once more.
 #[track_caller]
-fn wait_applied(daemon: &mut Process, loaded: &mut usize) {
+fn wait_read(daemon: &mut Process, loaded: &mut usize) {
     daemon.wait_for_another("state loaded", *loaded);
     *loaded = daemon.lines_with("state loaded").len();
 }
@@ -64,14 +64,14 @@ fn a_connection_outlives_what_does_not_concern_it() {
         // Rules of its own group that are not its own, a rule around its own, and members that come and go.
         for (rules, more) in [(&*other(round), ""), (wide, ""), (wide, member), ("", member), ("", "")] {
             pod.hypervisor.groups(&groups(rules, more));
-            wait_applied(&mut pod.daemon, &mut loaded);
+            wait_read(&mut pod.daemon, &mut loaded);
             talk.flow(MANY);
         }
         pod.hypervisor.site.state("30-vm9.toml", &third);
-        wait_applied(&mut pod.daemon, &mut loaded);
+        wait_read(&mut pod.daemon, &mut loaded);
         talk.flow(MANY);
         pod.hypervisor.site.remove_state("30-vm9.toml");
-        wait_applied(&mut pod.daemon, &mut loaded);
+        wait_read(&mut pod.daemon, &mut loaded);
         talk.flow(MANY);
     }
     pod.daemon.assert_never("ERROR");

@@ -70,14 +70,13 @@ fn bulk_traffic_through_the_rules_that_allow_it() {
     assert_eq!(judged.keys().filter(|(_, _, reason)| *reason == Reason::Traffic).count(), 0, "{judged:?}");
 }
 
-/// Tries to connect, and waits until that was refused at the VM's port: a name for how many more than before.
+/// Tries TCP and UDP, and panics unless both die at this port, by the rules.
 #[track_caller]
 fn assert_refused(pod: &Pod, from: &Netns, (address, number): (Ipv6Addr, u16), port: &str) {
     let before = pod.count(port, ToVm, Reason::IngressDenied);
     let opened = pod.count(port, ToVm, Reason::Allowed);
     let connected = from.inside(|| TcpStream::connect_timeout(&(address, number).into(), Duration::from_millis(200)));
     assert!(connected.is_err(), "port {number} of {address}");
-    // The SYN, and again when the VM did not answer.
     assert!(pod.count(port, ToVm, Reason::IngressDenied) > before);
     from.inside(|| UdpSocket::bind((UNSPECIFIED, 0)).and_then(|socket| socket.send_to(b"?", (address, number))))
         .expect("sent");
