@@ -216,9 +216,10 @@ fn what_is_at_hand_is_made_anew_when_it_is_outdated() {
     tidy_up(&mut placement);
     placement.store.memories.values_mut().for_each(|used| *used = true);
     placement.indices.outdate();
-    placement.place(1, port(1)).expect("placed");
     tidy_up(&mut placement);
     assert!(placement.store.memories.values().all(|used| !used), "{:?}", placement.store.memories);
+    placement.place(1, port(1)).expect("placed");
+    tidy_up(&mut placement);
     assert_eq!(placement.store.memories.len(), 1 + *SPARES.start());
 }
 
