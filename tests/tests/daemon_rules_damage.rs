@@ -140,3 +140,23 @@ fn another_generation_asks_the_rules_again() {
     assert_eq!(stage.count(Reason::IngressDenied), legs[1].missing());
     stage.daemon.assert_never("ERROR");
 }
+
+/// Set back to one that a flow still has, it opens what was cut, until somebody looks.
+#[test]
+fn a_generation_that_was_set_back_does_not_stay() {
+    let stage = Stage::new();
+    let streams = Streams::start(vec![stage.asks(80), stage.asks(81)]);
+    streams.flow(&[0, 1], MANY);
+    let before = stage.generation();
+    stage.hypervisor.groups(&groups("80"));
+    stage.wait_denied();
+    stage.set_generation(before);
+    streams.flow(&[1], MANY);
+    stage.daemon.signal(Signal::SIGHUP);
+    eventually("another generation", || (stage.generation() != before).then_some(()));
+    stage.wait_denied();
+    let legs = streams.stop();
+    legs[0].assert_whole();
+    assert_eq!(stage.count(Reason::IngressDenied), legs[1].missing());
+    stage.daemon.assert_never("ERROR");
+}

@@ -96,10 +96,13 @@ impl Tables for RuleMaps {
         Ok(())
     }
 
-    fn renew(&mut self) -> Result<()> {
-        let Raw(Policy { generation }) = self.policy.get(&0, 0).map_err(KernelError::map("read", maps::POLICY))?;
-        let next = Raw(Policy { generation: generation.wrapping_add(1) });
-        self.policy.set(0, next, 0).map_err(KernelError::map("write to", maps::POLICY))
+    fn generation(&self) -> Result<u32> {
+        let Raw(policy) = self.policy.get(&0, 0).map_err(KernelError::map("read", maps::POLICY))?;
+        Ok(policy.generation)
+    }
+
+    fn renew(&mut self, generation: u32) -> Result<()> {
+        self.policy.set(0, Raw(Policy { generation }), 0).map_err(KernelError::map("write to", maps::POLICY))
     }
 }
 

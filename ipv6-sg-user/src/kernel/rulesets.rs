@@ -31,8 +31,10 @@ pub(super) trait Tables {
     fn put_class(&mut self, class: u32, allowance: &Allowance) -> Result<()>;
     /// Forgets a class.
     fn remove_class(&mut self, class: u32, allowance: &Allowance) -> Result<()>;
-    /// Lets every flow be put to the rules again.
-    fn renew(&mut self) -> Result<()>;
+    /// The generation that flows are told by.
+    fn generation(&self) -> Result<u32>;
+    /// Makes it this one: every flow of another is put to the rules again.
+    fn renew(&mut self, generation: u32) -> Result<()>;
 }
 
 /// What applies to a port, by number.
@@ -72,6 +74,8 @@ pub(super) struct Rulesets<T> {
     classes: HashMap<Arc<Allowance>, u32>,
     /// No ruleset and no class from here on was ever used.
     next: (u32, u32),
+    /// The last generation that was written.
+    generation: u32,
     /// What no port has any more.
     retired: BTreeSet<RulesetId>,
     /// Rules changed where they are since flows were last put to them.
@@ -89,6 +93,7 @@ impl<T: Tables> Rulesets<T> {
     /// Takes over what the tables hold.
     pub(super) fn adopt(tables: T) -> Result<Self> {
         let mut adopted = Self {
+            generation: tables.generation()?,
             tables,
             loaded: BTreeMap::new(),
             classes: HashMap::new(),
@@ -124,6 +129,8 @@ impl<T: Tables> Rulesets<T> {
         self.retired.retain(|id| self.loaded.contains_key(id));
         // Of two classes that allow the same either will do; the other goes when nobody uses it.
         self.classes = classes.into_iter().map(|(class, allowance)| (allowance, class)).collect();
+        // Set back, it would take flows that were cut for flows that are allowed.
+        self.changed |= self.tables.generation()? != self.generation;
         (self.unsure, self.untidy) = (false, true);
         Ok(())
     }
@@ -257,10 +264,15 @@ impl<T: Tables> Rulesets<T> {
         self.retired = self.loaded.keys().filter(|id| !used.contains(id)).copied().collect();
         self.changed |= moved;
         if self.changed {
-            self.tables.renew()?;
+            self.renew()?;
             (self.changed, self.stragglers) = (false, true);
         }
         Ok(())
+    }
+
+    fn renew(&mut self) -> Result<()> {
+        self.generation = self.generation.wrapping_add(1);
+        self.tables.renew(self.generation)
     }
 
     /// The classes that are in no ruleset.
@@ -289,8 +301,9 @@ impl<T: Tables> Rulesets<T> {
             return Ok(false);
         }
         wait()?;
-        if std::mem::take(&mut self.stragglers) {
-            self.tables.renew()?;
+        if self.stragglers {
+            self.renew()?;
+            self.stragglers = false;
         }
         for (allowance, class) in unused {
             self.tables.remove_class(class, &allowance)?;

@@ -26,6 +26,7 @@ struct Kernel {
     gone: (BTreeSet<RulesetId>, BTreeSet<u32>),
     readers: Vec<Reader>,
     renewed: usize,
+    generation: u32,
     writes: usize,
 }
 
@@ -98,8 +99,14 @@ impl Tables for Watched {
         Ok(())
     }
 
-    fn renew(&mut self) -> Result<()> {
-        self.0.borrow_mut().renewed += 1;
+    fn generation(&self) -> Result<u32> {
+        Ok(self.0.borrow().generation)
+    }
+
+    fn renew(&mut self, generation: u32) -> Result<()> {
+        let mut kernel = self.0.borrow_mut();
+        kernel.renewed += 1;
+        kernel.generation = generation;
         Ok(())
     }
 }
@@ -233,4 +240,17 @@ fn a_member_is_one_write() {
         rulesets.applied(&used, false).unwrap();
         assert_eq!(kernel.0.borrow().renewed, renewed + 1, "the flows of who left are put to the rules");
     }
+}
+
+/// A generation that was set back by hand is none that a flow may have.
+#[test]
+fn a_generation_does_not_come_twice() {
+    let kernel = Watched::default();
+    let mut rulesets = Rulesets::adopt(kernel.clone()).unwrap();
+    rulesets.applied(&BTreeSet::new(), true).unwrap();
+    rulesets.applied(&BTreeSet::new(), true).unwrap();
+    kernel.0.borrow_mut().generation = 1;
+    rulesets.read().unwrap();
+    rulesets.applied(&BTreeSet::new(), false).unwrap();
+    assert_eq!(kernel.0.borrow().generation, 3);
 }
