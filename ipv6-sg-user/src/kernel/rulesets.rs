@@ -4,18 +4,20 @@
 //! additions come before changes and changes before removals; numbers are not used twice; and what is no longer used goes
 //! only when no packet can be on its way to it. How a table is written is [`Tables`]'s.
 
+mod change;
 mod difference;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use ipv6_sg_common::abi::RulesetId;
+use ipv6_sg_common::abi::{RulesetId, maps};
 
+pub(super) use change::{Change, Numbers};
 use difference::{Difference, difference};
 
-use super::Result;
-use crate::compile::{Access, Allowance, PortRules, Prefix, Ruleset};
+use super::{KernelError, Result};
+use crate::compile::{Access, Allowance, Prefix, Ruleset};
 
 /// The tables in the kernel. A trait so that the order of what is done to them can be tested without one.
 pub(super) trait Tables {
@@ -35,36 +37,6 @@ pub(super) trait Tables {
     fn generation(&self) -> Result<u32>;
     /// Makes it this one: every flow of another is put to the rules again.
     fn renew(&mut self, generation: u32) -> Result<()>;
-}
-
-/// What applies to a port, by number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Numbers {
-    /// To what comes in.
-    pub(super) ingress: RulesetId,
-    /// To what goes out.
-    pub(super) egress: RulesetId,
-}
-
-/// A port: what applies to it now, if it is there, and what is to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Change<'a> {
-    pub(super) now: Option<Numbers>,
-    pub(super) wanted: Option<&'a PortRules>,
-}
-
-impl<'a> Change<'a> {
-    /// Both directions: the number now, and the rules that are wanted.
-    fn sides(self) -> [(Option<RulesetId>, Option<&'a Arc<Ruleset>>); 2] {
-        let rules = |access: &'a Access| match access {
-            Access::Rules(ruleset) if !ruleset.entries().is_empty() => Some(ruleset),
-            _ => None,
-        };
-        [
-            (self.now.map(|now| now.ingress), self.wanted.and_then(|wanted| rules(&wanted.ingress))),
-            (self.now.map(|now| now.egress), self.wanted.and_then(|wanted| rules(&wanted.egress))),
-        ]
-    }
 }
 
 /// The rulesets in the kernel.
@@ -116,7 +88,7 @@ impl<T: Tables> Rulesets<T> {
             classes.into_iter().map(|(class, allowance)| (class, Arc::new(allowance))).collect();
         let ruleset = peers.keys().next_back().map_or(0, |id| id.number);
         let class = peers.values().flat_map(BTreeMap::values).chain(classes.keys()).max().copied().unwrap_or(0);
-        self.next = (self.next.0.max(ruleset + 1), self.next.1.max(class + 1));
+        self.next = (self.next.0.max(ruleset.saturating_add(1)), self.next.1.max(class.saturating_add(1)));
         let nothing = Arc::new(Allowance::default());
         let before = std::mem::take(&mut self.loaded);
         for (id, peers) in peers {
@@ -141,7 +113,7 @@ impl<T: Tables> Rulesets<T> {
         // Whoever damaged the tables cannot have a port's number given to others.
         let had = ports.iter().filter_map(|port| port.now).flat_map(|now| [now.ingress, now.egress]);
         let had = had.filter(|id| *id != RulesetId::EVERYTHING).max();
-        self.next.0 = self.next.0.max(had.map_or(0, |id| id.number) + 1);
+        self.next.0 = self.next.0.max(had.map_or(0, |id| id.number).saturating_add(1));
         let mut outcome = if self.unsure { self.read() } else { Ok(()) };
         let mut numbers = self.known(ports);
         for (_, wanted) in ports.iter().flat_map(|port| port.sides()) {
@@ -218,8 +190,7 @@ impl<T: Tables> Rulesets<T> {
     }
 
     fn add(&mut self, wanted: &Arc<Ruleset>) -> Result<RulesetId> {
-        let id = RulesetId { number: self.next.0 };
-        self.next.0 += 1;
+        let id = RulesetId { number: take(&mut self.next.0, maps::PEERS)? };
         self.write(id, None, wanted).map(|()| id)
     }
 
@@ -249,8 +220,7 @@ impl<T: Tables> Rulesets<T> {
         if let Some(class) = self.classes.get(allowance) {
             return Ok(*class);
         }
-        let class = self.next.1;
-        self.next.1 += 1;
+        let class = take(&mut self.next.1, maps::SERVICES)?;
         self.tables.put_class(class, allowance)?;
         self.classes.insert(Arc::clone(allowance), class);
         Ok(class)
@@ -320,6 +290,17 @@ impl<T: Tables> Rulesets<T> {
         }
         Ok(true)
     }
+}
+
+/// A number that was never used. The last one means everything, and only a table that somebody else wrote leads there.
+fn take(next: &mut u32, map: &'static str) -> Result<u32> {
+    let number = *next;
+    *next = number.checked_add(1).ok_or_else(|| KernelError::Map {
+        action: "add to",
+        map,
+        reason: "all numbers were used; `ipv6-sg detach --all`, and start anew".to_owned(),
+    })?;
+    Ok(number)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
+use crate::compile::PortRules;
 use crate::state::{PortRange, Traffic};
 
 /// Who looks at a table meanwhile: what its packets found before, and what they are to find.
@@ -253,4 +254,19 @@ fn a_generation_does_not_come_twice() {
     rulesets.read().unwrap();
     rulesets.applied(&BTreeSet::new(), false).unwrap();
     assert_eq!(kernel.0.borrow().generation, 3);
+}
+
+/// Nobody gets the number that means everything.
+#[test]
+fn numbers_end() {
+    let kernel = Watched::default();
+    let last = RulesetId { number: u32::MAX - 1 };
+    kernel.0.borrow_mut().classes.insert(1, (*allowance(22)).clone());
+    kernel.0.borrow_mut().peers.entry(last).or_default().insert((Address::UNSPECIFIED, 0), 1);
+    let mut rulesets = Rulesets::adopt(kernel).unwrap();
+    let entries = [((Address::UNSPECIFIED, 1), allowance(23))];
+    let rules = PortRules { ingress: Access::Rules(Arc::new(Ruleset::new(entries))), egress: Access::Everything };
+    let (numbers, outcome) = rulesets.follow(&[Change { now: None, wanted: Some(&rules) }]);
+    assert!(outcome.unwrap_err().to_string().contains("all numbers were used"));
+    assert_eq!(numbers[0].ingress, RulesetId::NOTHING);
 }
