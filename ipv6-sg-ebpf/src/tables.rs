@@ -63,8 +63,8 @@ impl Tables for Remembering {
     #[inline(always)]
     fn flow(&self, key: &FlowKey) -> Option<Flow> {
         let flow = FLOWS.get(self.port.memory)?.get_ptr(key)?;
-        // SAFETY: the kernel keeps the memory until this program ends. An element evicted and reused while it is read is
-        // another flow of this same port: the packet at hand is of one that was allowed a moment ago.
+        // SAFETY: the kernel keeps the memory until this program ends, and any bits are a flow. In the nanoseconds since the
+        // lookup the element may have become another flow's of this same port, which the packet is then judged by.
         Some(unsafe { flow.read_volatile() })
     }
 

@@ -33,7 +33,7 @@ impl FragmentKey {
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[repr(C)]
 pub struct FirstFragment {
-    /// When it passed, nanoseconds of the monotonic clock.
+    /// When it passed, nanoseconds of [the packet path's clock](super::Clock).
     pub seen_ns: u64,
     /// Where it ends: bytes of the fragmentable part. Later fragments may not start before.
     pub end: u32,

@@ -4,7 +4,7 @@ use super::Tables;
 use crate::abi::{FirstFragment, Flow, FlowKey, FragmentKey, PeerKey, Service, ServiceKey};
 use crate::address::Address;
 
-/// Knows no source, no router and no fragment.
+/// Knows nothing, and remembers nothing.
 pub(super) struct Empty;
 
 impl Tables for Empty {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aya::maps::{Map, MapData, MapInfo};
 use aya::{Ebpf, EbpfLoader};
-use ipv6_sg_common::abi::{Clock, PortFlags, RulesetId, SkbLayout, maps};
+use ipv6_sg_common::abi::{Clock, Port, PortFlags, RulesetId, SkbLayout, maps};
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
 use super::attach::Attacher;
@@ -110,12 +110,17 @@ impl Guard {
     /// find no room keep those they have, or let nothing pass; the error says so.
     pub fn load_rules(&mut self, ports: &mut [(u32, &mut PortEntry, Option<&PortRules>)]) -> Result<()> {
         let wanted: BTreeSet<u32> = ports.iter().map(|(ifindex, ..)| *ifindex).collect();
-        let now = |entry: &PortEntry| Numbers { ingress: entry.port.ingress, egress: entry.port.egress };
-        let listed =
-            ports.iter().map(|(ifindex, _, rules)| Change { now: self.entries.get(ifindex).map(now), wanted: *rules });
+        // Without rules the numbers are none that could go on to apply.
+        let now = |entry: &PortEntry| {
+            let Port { ingress, egress, flags, .. } = entry.port;
+            flags.has(PortFlags::HAS_RULES).then_some(Numbers { ingress, egress })
+        };
+        let listed = ports
+            .iter()
+            .map(|(ifindex, _, rules)| Change { now: self.entries.get(ifindex).and_then(now), wanted: *rules });
         // Those that are about to go have their rules until then.
         let others = self.entries.iter().filter(|(ifindex, _)| !wanted.contains(ifindex));
-        let others = others.map(|(_, entry)| Change { now: Some(now(entry)), wanted: None });
+        let others = others.map(|(_, entry)| Change { now: now(entry), wanted: None });
         let changes: Vec<_> = listed.chain(others).collect();
         let (numbers, outcome) = self.rules.follow(&changes);
         for ((_, entry, _), numbers) in ports.iter_mut().zip(numbers) {

@@ -1,8 +1,8 @@
 //! Which rulesets the kernel holds, under which numbers, and the fewest writes from one set of them to another.
 //!
 //! The one rule: at every moment a packet finds for its peer either what was allowed before or what is allowed now. So
-//! additions come before changes and changes before removals; numbers are not used twice; and what is no longer used goes
-//! only when no packet can be on its way to it. How a table is written is [`Tables`]'s.
+//! additions come before changes and changes before removals, and what is no longer used goes only when no packet can be on
+//! its way to it: only then is its number used again. How a table is written is [`Tables`]'s.
 
 mod change;
 mod difference;
@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use ipv6_sg_common::abi::{RulesetId, maps};
+use ipv6_sg_common::abi::RulesetId;
 
 pub(super) use change::{Change, Numbers};
 use difference::{Difference, difference};
@@ -44,8 +44,10 @@ pub(super) struct Rulesets<T> {
     tables: T,
     loaded: BTreeMap<RulesetId, Arc<Ruleset>>,
     classes: HashMap<Arc<Allowance>, u32>,
-    /// No ruleset and no class from here on was ever used.
+    /// Where to look for a number for the next ruleset, and for the next class.
     next: (u32, u32),
+    /// Classes that peers are in and that say nothing: somebody damaged the tables.
+    dangling: BTreeSet<u32>,
     /// The last generation that was written.
     generation: u32,
     /// What no port has any more.
@@ -70,6 +72,7 @@ impl<T: Tables> Rulesets<T> {
             loaded: BTreeMap::new(),
             classes: HashMap::new(),
             next: (1, 1),
+            dangling: BTreeSet::new(),
             retired: BTreeSet::new(),
             // Whoever wrote last may have died before saying so.
             changed: true,
@@ -86,12 +89,25 @@ impl<T: Tables> Rulesets<T> {
         let (peers, classes) = (self.tables.peers()?, self.tables.classes()?);
         let classes: BTreeMap<u32, Arc<Allowance>> =
             classes.into_iter().map(|(class, allowance)| (class, Arc::new(allowance))).collect();
-        let ruleset = peers.keys().next_back().map_or(0, |id| id.number);
-        let class = peers.values().flat_map(BTreeMap::values).chain(classes.keys()).max().copied().unwrap_or(0);
-        self.next = (self.next.0.max(ruleset.saturating_add(1)), self.next.1.max(class.saturating_add(1)));
+        self.dangling =
+            peers.values().flat_map(BTreeMap::values).filter(|class| !classes.contains_key(class)).copied().collect();
+        // On from the last, so that a number rests for long before it is used again.
+        let last = peers.keys().next_back().map_or(0, |id| id.number);
+        if last >= self.next.0 {
+            self.next.0 = after(last);
+        }
+        let last = classes.keys().chain(&self.dangling).max().copied().unwrap_or(0);
+        if last >= self.next.1 {
+            self.next.1 = after(last);
+        }
         let nothing = Arc::new(Allowance::default());
         let before = std::mem::take(&mut self.loaded);
         for (id, peers) in peers {
+            if id == RulesetId::NOTHING || id == RulesetId::EVERYTHING {
+                // No port asks what is in these: somebody else wrote them.
+                peers.keys().try_for_each(|peer| self.tables.remove_peer(id, *peer))?;
+                continue;
+            }
             let allowed = |class| Arc::clone(classes.get(&class).unwrap_or(&nothing));
             let ruleset = Ruleset::new(peers.into_iter().map(|(peer, class)| (peer, allowed(class))));
             // What is as it was stays the very same, which is how it is known again.
@@ -110,28 +126,31 @@ impl<T: Tables> Rulesets<T> {
     /// Makes the tables hold the rules of these ports, which are all there are, and says for each what is to apply to it.
     /// A port whose rules found no room keeps what it has, or else nothing may pass; the error says so.
     pub(super) fn follow(&mut self, ports: &[Change<'_>]) -> (Vec<Numbers>, Result<()>) {
-        // Whoever damaged the tables cannot have a port's number given to others.
-        let had = ports.iter().filter_map(|port| port.now).flat_map(|now| [now.ingress, now.egress]);
-        let had = had.filter(|id| *id != RulesetId::EVERYTHING).max();
-        self.next.0 = self.next.0.max(had.map_or(0, |id| id.number).saturating_add(1));
         let mut outcome = if self.unsure { self.read() } else { Ok(()) };
         let mut numbers = self.known(ports);
+        let (mut failed, mut incomplete) = (HashSet::new(), false);
         for (_, wanted) in ports.iter().flat_map(|port| port.sides()) {
             let Some(wanted) = wanted else { continue };
-            if outcome.is_err() || numbers.contains_key(&Arc::as_ptr(wanted)) {
+            let pointer = Arc::as_ptr(wanted);
+            if self.unsure || numbers.contains_key(&pointer) || failed.contains(&pointer) {
                 continue;
             }
-            let number = match self.changeable(ports, wanted, &numbers) {
-                Some(id) => self.write(id, Some(id), wanted).map(|()| id),
-                None => self.add(wanted),
+            let (id, before) = match self.changeable(ports, wanted, &numbers) {
+                Some(id) => (id, self.loaded.get(&id).map(Arc::clone)),
+                None => (self.free(ports), None),
             };
-            match number {
-                Ok(id) => {
-                    numbers.insert(Arc::as_ptr(wanted), id);
+            match self.write(id, before.as_deref(), wanted) {
+                Ok(()) => {
+                    numbers.insert(pointer, id);
                 }
-                Err(error) => outcome = Err(error),
+                Err(error) => {
+                    // The others are none the worse for it.
+                    (outcome, self.unsure) = (outcome.and(Err(error)), false);
+                    (incomplete, _) = (true, failed.insert(pointer));
+                }
             }
         }
+        self.unsure |= incomplete;
         self.retired.retain(|id| !numbers.values().any(|used| used == id));
         let number = |access: &Access, now: Option<RulesetId>| match access {
             Access::Nothing => RulesetId::NOTHING,
@@ -189,29 +208,56 @@ impl<T: Tables> Rulesets<T> {
         })
     }
 
-    fn add(&mut self, wanted: &Arc<Ruleset>) -> Result<RulesetId> {
-        let id = RulesetId { number: take(&mut self.next.0, maps::PEERS)? };
-        self.write(id, None, wanted).map(|()| id)
+    /// A number that no ruleset and no port has. What was given up may be used again: no packet can be on its way to it.
+    fn free(&mut self, ports: &[Change<'_>]) -> RulesetId {
+        let had: HashSet<_> = ports.iter().flat_map(|port| port.sides()).filter_map(|(now, _)| now).collect();
+        loop {
+            let id = RulesetId { number: self.next.0 };
+            self.next.0 = after(id.number);
+            if !had.contains(&id) && !self.loaded.contains_key(&id) {
+                return id;
+            }
+        }
     }
 
     /// Writes what differs.
-    fn write(&mut self, id: RulesetId, before: Option<RulesetId>, wanted: &Arc<Ruleset>) -> Result<()> {
-        let before = before.and_then(|id| self.loaded.get(&id)).map(Arc::clone);
+    fn write(&mut self, id: RulesetId, before: Option<&Ruleset>, wanted: &Arc<Ruleset>) -> Result<()> {
         (self.unsure, self.untidy) = (true, true);
         self.changed |= before.is_some();
-        let Difference { mut additions, changes, mut removals } = difference(before.as_deref(), wanted);
+        let Difference { mut additions, changes, mut removals } = difference(before, wanted);
         // No address may meanwhile find an entry that was never its longest: it comes after those inside, and goes before.
         additions.sort_by_key(|((_, length), _)| Reverse(*length));
         removals.sort_by_key(|(_, length)| *length);
-        for (peer, allowance) in additions.into_iter().chain(changes) {
-            let class = self.class(allowance)?;
-            self.tables.put_peer(id, peer, class)?;
-        }
+        let added = additions.len();
+        let mut puts = additions;
+        puts.extend(changes);
+        let done = self.put(id, &puts);
         for peer in removals {
             self.tables.remove_peer(id, peer)?;
         }
+        if let Err((done, _)) = done {
+            // There was no room, and now there may be. Some kernels want room for a change too. Until then some peers may less
+            // than before and after; none may more.
+            for (peer, _) in puts.iter().skip(done.max(added)) {
+                self.tables.remove_peer(id, *peer)?;
+            }
+            self.put(id, puts.get(done..).unwrap_or_default()).map_err(|(_, error)| error)?;
+        }
         self.loaded.insert(id, Arc::clone(wanted));
         self.unsure = false;
+        Ok(())
+    }
+
+    /// Writes these in this order; else how many were written, and why no more.
+    fn put(
+        &mut self,
+        id: RulesetId,
+        puts: &[(Prefix, &Arc<Allowance>)],
+    ) -> std::result::Result<(), (usize, KernelError)> {
+        for ((peer, allowance), done) in puts.iter().zip(0..) {
+            let put = self.class(allowance).and_then(|class| self.tables.put_peer(id, *peer, class));
+            put.map_err(|error| (done, error))?;
+        }
         Ok(())
     }
 
@@ -220,7 +266,13 @@ impl<T: Tables> Rulesets<T> {
         if let Some(class) = self.classes.get(allowance) {
             return Ok(*class);
         }
-        let class = take(&mut self.next.1, maps::SERVICES)?;
+        let class = loop {
+            let class = self.next.1;
+            self.next.1 = after(class);
+            if !self.dangling.contains(&class) && !self.classes.values().any(|used| *used == class) {
+                break class;
+            }
+        };
         self.tables.put_class(class, allowance)?;
         self.classes.insert(Arc::clone(allowance), class);
         Ok(class)
@@ -270,14 +322,17 @@ impl<T: Tables> Rulesets<T> {
         if !self.stragglers && self.retired.is_empty() && unused.is_empty() {
             return Ok(false);
         }
+        self.untidy |= !unused.is_empty();
         wait()?;
+        self.untidy = false;
         if self.stragglers {
             self.renew()?;
             self.stragglers = false;
         }
         for (allowance, class) in unused {
-            self.tables.remove_class(class, &allowance)?;
+            // Whatever becomes of it, nobody is to be put in it.
             self.classes.remove(&allowance);
+            self.tables.remove_class(class, &allowance).inspect_err(|_| self.unsure = true)?;
         }
         if let Some(id) = self.retired.pop_first()
             && let Some(loaded) = self.loaded.remove(&id)
@@ -292,15 +347,9 @@ impl<T: Tables> Rulesets<T> {
     }
 }
 
-/// A number that was never used. The last one means everything, and only a table that somebody else wrote leads there.
-fn take(next: &mut u32, map: &'static str) -> Result<u32> {
-    let number = *next;
-    *next = number.checked_add(1).ok_or_else(|| KernelError::Map {
-        action: "add to",
-        map,
-        reason: "all numbers were used; `ipv6-sg detach --all`, and start anew".to_owned(),
-    })?;
-    Ok(number)
+/// The next number that means what it is told to: the first and the last mean nothing and everything.
+const fn after(number: u32) -> u32 {
+    if number >= u32::MAX - 1 { 1 } else { number + 1 }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use ipv6_sg_common::abi::FLOWS_PER_PORT;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use wildmatch::WildMatch;
@@ -108,7 +109,7 @@ impl Default for Settings {
             echo: Echo::default(),
             quarantine: Vec::new(),
             metrics: None,
-            conntrack: Conntrack { entries_per_port: 16_384 },
+            conntrack: Conntrack { entries_per_port: FLOWS_PER_PORT },
         }
     }
 }

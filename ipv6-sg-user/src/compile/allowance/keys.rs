@@ -16,14 +16,18 @@ impl Service {
 
     /// What a key says, `names_type` as its value does; `None` when nobody here would have written it.
     pub fn of(key: &ServiceKey, names_type: bool) -> Option<Self> {
-        let number = u16::from_be_bytes(key.number);
-        match key.prefix_length.checked_sub(32)? {
-            0 => Some(Self { protocol: None, number: 0, bits: 0, names_type }),
+        let service = match key.prefix_length.checked_sub(32)? {
+            0 => Self { protocol: None, number: 0, bits: 0, names_type },
             bits => {
                 let bits = u8::try_from(bits).ok()?.checked_sub(16).filter(|bits| *bits <= 16)?;
-                Some(Self { protocol: Some(key.protocol), number, bits, names_type })
+                Self { protocol: Some(key.protocol), number: u16::from_be_bytes(key.number), bits, names_type }
             }
-        }
+        };
+        let numbered = matches!(service.protocol, Some(protocol::TCP | protocol::UDP)) || names_type;
+        let sound = service.key(key.class) == *key
+            && (numbered || service.bits == 0)
+            && (!names_type || service.protocol == Some(protocol::ICMPV6));
+        sound.then_some(service)
     }
 }
 
@@ -81,5 +85,12 @@ mod tests {
             let key = ServiceKey { prefix_length, ..ServiceKey::everything(1) };
             assert_eq!(Service::of(&key, false), None, "{prefix_length}");
         }
+        let padded = ServiceKey { padding: 1, ..ServiceKey::one(1, 6, 22) };
+        assert_eq!(Service::of(&padded, false), None);
+        // What is allowed as a whole names no type, and other protocols have no numbers.
+        assert_eq!(Service::of(&ServiceKey::everything(1), true), None);
+        assert_eq!(Service::of(&ServiceKey::one(1, 6, 22), true), None);
+        assert_eq!(Service::of(&ServiceKey::one(1, 47, 22), false), None);
+        assert_eq!(Service::of(&ServiceKey::one(1, 58, 128 << 8), false), None);
     }
 }

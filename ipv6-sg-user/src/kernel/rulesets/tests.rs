@@ -28,6 +28,8 @@ struct Kernel {
     readers: Vec<Reader>,
     renewed: usize,
     generation: u32,
+    /// How many peers there can be.
+    room: Option<usize>,
     writes: usize,
 }
 
@@ -66,6 +68,11 @@ impl Tables for Watched {
         let mut kernel = self.0.borrow_mut();
         assert!(kernel.classes.contains_key(&class), "class {class} means nothing yet");
         assert!(!kernel.gone.0.contains(&ruleset), "ruleset {ruleset:?} is used again");
+        let known = kernel.peers.get(&ruleset).is_some_and(|peers| peers.contains_key(&peer));
+        let full = kernel.room.is_some_and(|room| kernel.peers.values().map(BTreeMap::len).sum::<usize>() >= room);
+        if full && !known {
+            return Err(KernelError::Map { action: "add to", map: "peers", reason: "no room".to_owned() });
+        }
         kernel.peers.entry(ruleset).or_default().insert(peer, class);
         kernel.look();
         Ok(())
@@ -256,17 +263,64 @@ fn a_generation_does_not_come_twice() {
     assert_eq!(kernel.0.borrow().generation, 3);
 }
 
-/// Nobody gets the number that means everything.
+fn ingress(ruleset: impl IntoIterator<Item = (Prefix, u16)>) -> PortRules {
+    let entries = ruleset.into_iter().map(|(prefix, port)| (prefix, allowance(port)));
+    PortRules { ingress: Access::Rules(Arc::new(Ruleset::new(entries))), egress: Access::Everything }
+}
+
+const EVERYBODY: Prefix = (Address::UNSPECIFIED, 0);
+
+/// Tables that somebody else wrote lead nobody to the numbers that mean nothing and everything.
 #[test]
-fn numbers_end() {
+fn reserved_numbers_are_nobodys() {
     let kernel = Watched::default();
-    let last = RulesetId { number: u32::MAX - 1 };
-    kernel.0.borrow_mut().classes.insert(1, (*allowance(22)).clone());
-    kernel.0.borrow_mut().peers.entry(last).or_default().insert((Address::UNSPECIFIED, 0), 1);
-    let mut rulesets = Rulesets::adopt(kernel).unwrap();
-    let entries = [((Address::UNSPECIFIED, 1), allowance(23))];
-    let rules = PortRules { ingress: Access::Rules(Arc::new(Ruleset::new(entries))), egress: Access::Everything };
-    let (numbers, outcome) = rulesets.follow(&[Change { now: None, wanted: Some(&rules) }]);
-    assert!(outcome.unwrap_err().to_string().contains("all numbers were used"));
-    assert_eq!(numbers[0].ingress, RulesetId::NOTHING);
+    {
+        let mut kernel = kernel.0.borrow_mut();
+        kernel.classes.insert(1, (*allowance(22)).clone());
+        for number in [0, u32::MAX - 1, u32::MAX] {
+            kernel.peers.entry(RulesetId { number }).or_default().insert(EVERYBODY, 1);
+        }
+    }
+    let mut rulesets = Rulesets::adopt(kernel.clone()).unwrap();
+    assert_eq!(kernel.0.borrow().peers.keys().copied().collect::<Vec<_>>(), [RulesetId { number: u32::MAX - 1 }]);
+    rulesets.next.0 = u32::MAX - 1;
+    let (wanted, now) = (ingress([(EVERYBODY, 23)]), RulesetId { number: 1 });
+    let changes = [
+        Change { now: None, wanted: Some(&wanted) },
+        Change { now: Some(Numbers { ingress: now, egress: RulesetId::EVERYTHING }), wanted: None },
+    ];
+    let (numbers, outcome) = rulesets.follow(&changes);
+    outcome.unwrap();
+    assert_eq!(numbers[0].ingress, RulesetId { number: 2 });
+}
+
+/// Where there is no room for both, what goes makes room for what comes; meanwhile nobody may more than before or after.
+#[test]
+fn a_full_table_closes_before_it_opens() {
+    let kernel = Watched::default();
+    let mut rulesets = Rulesets::adopt(kernel.clone()).unwrap();
+    let member = |host: u128| ((Address::from_ip((0x2001_0db8 << 96 | host).into()), 128), 22);
+    let before = ingress((0..10).map(member));
+    let (numbers, _) = rulesets.follow(&[Change { now: None, wanted: Some(&before) }]);
+    kernel.0.borrow_mut().room = Some(15);
+    let after = ingress((10..20).map(member));
+    let other = ingress([(EVERYBODY, 80)]);
+    let changes = |numbers: &[Numbers], other| {
+        [Change { now: numbers.first().copied(), wanted: Some(&after) }, Change { now: None, wanted: Some(other) }]
+    };
+    let (numbers, outcome) = rulesets.follow(&changes(&numbers, &other));
+    outcome.unwrap();
+    assert_eq!(kernel.0.borrow().peers[&numbers[0].ingress].len(), 10);
+    // What does not fit at all is an error, and of no consequence for others.
+    let large = ingress((100..200).map(member));
+    let third = ingress([(EVERYBODY, 81)]);
+    let wanted = [&after, &large, &third];
+    let now = [Some(numbers[0]), None, Some(numbers[1])];
+    let changes: Vec<_> =
+        now.into_iter().zip(wanted).map(|(now, wanted)| Change { now, wanted: Some(wanted) }).collect();
+    let (numbers, outcome) = rulesets.follow(&changes);
+    assert!(outcome.is_err());
+    assert_eq!(numbers[1].ingress, RulesetId::NOTHING);
+    let kernel = kernel.0.borrow();
+    assert_eq!(kernel.found(numbers[2].ingress, Address::UNSPECIFIED), Some(&*allowance(81)));
 }
