@@ -1,10 +1,13 @@
-//! What the maps keep of a port: through changes of its state, and not for its successor.
+//! What the maps keep of a port: through changes of its state, not for its successor, and in how many bytes.
 
-use ipv6_sg_common::abi::{Counters, Direction, maps};
+use std::process::Command;
+
+use aya::util::KernelVersion;
+use ipv6_sg_common::abi::{ABI_VERSION, Counters, Direction, maps};
 use ipv6_sg_common::verdict::Reason;
 use ipv6_sg_tests::frame::extension::fragment;
 use ipv6_sg_tests::frame::{Frame, Ipv6, raw};
-use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Process, Traffic, address, eventually, forged, key};
+use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Process, Traffic, address, eventually, forged, key, port, run};
 use ipv6_sg_tests::world::{NEIGHBOUR_MAC, VM_MAC};
 use serde_json::{Value, json};
 
@@ -110,4 +113,64 @@ fn a_memory_that_somebody_removed_is_made_anew() {
     let _daemon = hypervisor.daemon();
     eventually("counts", || (hypervisor.counters("vm1").from_vm.of(Reason::Traffic).packets > 0).then_some(()));
     traffic.stop().assert_clean();
+}
+
+/// The bytes that the kernel says a pinned map takes.
+fn bytes(hypervisor: &Hypervisor, map: &str) -> u64 {
+    let shown = bpftool(hypervisor, "show", map, "");
+    shown["bytes_memlock"].as_u64().unwrap_or_else(|| panic!("no size: {shown}"))
+}
+
+/// The bytes of what a port alone has of one kind of memory.
+fn own_bytes(hypervisor: &Hypervisor, port: &str, outer: &str) -> u64 {
+    let found = bpftool(hypervisor, "lookup", outer, &key(memory(hypervisor, port)));
+    let octet = |text: &Value| u8::from_str_radix(text.as_str()?.trim_start_matches("0x"), 16).ok();
+    let octets: Option<Vec<u8>> = found["value"].as_array().and_then(|id| id.iter().map(octet).collect());
+    let octets = octets.and_then(|octets| octets.try_into().ok()).unwrap_or_else(|| panic!("no map inside: {found}"));
+    let inner = u32::from_ne_bytes(octets);
+    let text = run(Command::new("bpftool").args(["-j", "map", "show", "id", &inner.to_string()]));
+    let shown: Value = serde_json::from_str(&text).expect("bpftool prints JSON");
+    shown["bytes_memlock"].as_u64().unwrap_or_else(|| panic!("no size: {shown}"))
+}
+
+/// The bounds are those that docs/benchmarks.md promises.
+#[test]
+fn a_port_and_a_peer_take_no_more_than_promised() {
+    const MEMBERS: u64 = 1000;
+    let kernel = KernelVersion::current().expect("the kernel has a version");
+    if kernel < KernelVersion::new(6, 4, 0) {
+        println!("not on this kernel: what a map takes, for which Linux before 6.4 only multiplies its sizes");
+        return;
+    }
+    let hypervisor = Hypervisor::new();
+    let _vm = hypervisor.guest("vm1", VM_MAC, Ip::Silent);
+    let group = |members: u64| {
+        let members: Vec<_> = (1..=members).map(|number| format!("\"2001:db8:5::{number:x}/128\"")).collect();
+        let rule = "ingress = [{ protocol = \"tcp\", ports = \"22\", peers = [\"group:members\"] }]";
+        let members = format!("[security_group.members]\nmembers = [{}]\n", members.join(", "));
+        members + &format!("[security_group.web]\n{rule}\n") + &port("vm1", VM_MAC, "security_groups = [\"web\"]")
+    };
+    hypervisor.site.state("10-port.toml", &group(1));
+    let daemon = hypervisor.daemon();
+    hypervisor.wait_guarded("vm1");
+    eventually("a peer", || (entries(&hypervisor, maps::PEERS) == 1).then_some(()));
+
+    let fixed: u64 = maps::ALL.iter().map(|map| bytes(&hypervisor, map)).sum();
+    assert!(fixed <= 8 << 20, "{fixed} bytes on a host with one port");
+    let own = [maps::FLOWS, maps::FRAGMENTS, maps::COUNTERS].map(|outer| own_bytes(&hypervisor, "vm1", outer));
+    assert!(own.iter().all(|bytes| *bytes > 0), "{own:?}");
+    assert!(own.iter().sum::<u64>() <= 5 << 19, "{own:?} bytes for a port");
+
+    let before = bytes(&hypervisor, maps::PEERS);
+    hypervisor.site.state("10-port.toml", &group(MEMBERS + 1));
+    let all = usize::try_from(MEMBERS + 1).expect("small");
+    eventually("all peers", || (entries(&hypervisor, maps::PEERS) == all).then_some(()));
+    let each = (bytes(&hypervisor, maps::PEERS) - before) / MEMBERS;
+    assert!((1..=128).contains(&each), "{each} bytes for a peer");
+    daemon.assert_never("ERROR");
+}
+
+/// How many entries a pinned map has.
+fn entries(hypervisor: &Hypervisor, map: &str) -> usize {
+    bpftool(hypervisor, "dump", map, "").as_array().map_or(0, Vec::len)
 }
