@@ -33,7 +33,7 @@ enum Verb {
     Build,
     /// Shows the guard at work: two VMs and a router in network namespaces, honest and forged traffic
     Demo(demo::Args),
-    /// Measures what a packet costs and what a port carries, with the guard and without
+    /// Measures what packets, changes and memory cost, with the guard, without, and with what others use
     Bench(bench::Args),
     /// Runs the tests: all suites, or those named
     Test(test::Args),

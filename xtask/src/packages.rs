@@ -56,6 +56,13 @@ pub(crate) const GUEST: &[Package] = &[
     package(Need::Guest, "libvirt-daemon-driver-qemu", "libvirt's way to qemu"),
 ];
 
+/// What the guard is compared with.
+pub(crate) const RIVALS: &[Package] = &[
+    package(Need::Bench, "ipset", "the source sets of the rules that CloudStack programs"),
+    package(Need::Bench, "iptables", "the rules that CloudStack programs: ip6tables, ebtables"),
+    package(Need::Bench, "nftables", "the same policy as a table of nftables"),
+];
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -65,7 +72,7 @@ mod tests {
     #[test]
     fn no_package_is_listed_twice() {
         let mut seen = HashSet::new();
-        for package in [TOOLCHAIN, LINKER, TOOLS, MACHINE, GUEST].concat() {
+        for package in [TOOLCHAIN, LINKER, TOOLS, MACHINE, GUEST, RIVALS].concat() {
             assert!(seen.insert(package.name), "{} is listed twice", package.name);
         }
     }

@@ -13,7 +13,7 @@ use nix::{
 };
 
 use crate::{
-    packages::{GUEST, LINKER, MACHINE, Package, TOOLCHAIN, TOOLS},
+    packages::{GUEST, LINKER, MACHINE, Package, RIVALS, TOOLCHAIN, TOOLS},
     sh,
     toolchain::{self, LLVM_MAJOR, Toolchain},
     ui,
@@ -27,6 +27,7 @@ pub(crate) enum Need {
     Test,
     Machine,
     Guest,
+    Bench,
 }
 
 /// The first release that links the bitcode of LLVM 22; also the one that is installed.
@@ -70,10 +71,10 @@ pub(crate) fn is_root() -> bool {
 /// reader's.
 fn missing_packages(needs: &[Need]) -> Vec<Package> {
     let compiler = Toolchain::find();
-    let mut wanted = [TOOLS, MACHINE, GUEST].concat();
+    let mut wanted = [TOOLS, MACHINE, GUEST, RIVALS].concat();
     wanted.extend(TOOLCHAIN.iter().filter(|package| match package.need {
         Need::Build => compiler.is_none(),
-        Need::Lint | Need::Test | Need::Machine | Need::Guest => compiler != Some(Toolchain::Nightly),
+        Need::Lint | Need::Test | Need::Machine | Need::Guest | Need::Bench => compiler != Some(Toolchain::Nightly),
     }));
     if !has_linker() {
         wanted.extend(LINKER);

@@ -1,4 +1,5 @@
-//! Nanoseconds that one packet costs, by kind, beside an empty program in the same rounds.
+//! Nanoseconds that one packet costs, by kind, beside an empty program in the same rounds. Ports without rules are here,
+//! those with them in [`flows`].
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::Duration;
@@ -14,7 +15,9 @@ use ipv6_sg_tests::world::{
     VM_LINK_LOCAL, VM_MAC,
 };
 
+use crate::flows;
 use crate::kernel::{self, Kind};
+use crate::part::{Aim, Part};
 use crate::table::Table;
 
 /// Each round runs every kind once: what else the machine does hits all of them alike.
@@ -87,8 +90,23 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// Measures, and tells whether every honest packet keeps to the aim.
-pub fn measure() -> Result<(Table, bool)> {
+/// Measures.
+///
+/// # Errors
+/// A packet meets another fate than it should.
+pub fn measure() -> Result<Part> {
+    let (spoofing, cheap) = without_rules()?;
+    let (flows, mut aims) = flows::measure()?;
+    aims.insert(0, Aim::new(format!("without rules an honest packet costs at most {AIM} empty programs"), cheap));
+    let note =
+        "In runs of an empty program. First ports without rules, the best of several rounds; then ports with them, \
+                each column another."
+            .to_owned();
+    Ok(Part { name: "cost", title: "One packet", note, tables: vec![spoofing, flows], aims, bars: None })
+}
+
+/// Measures ports without rules, and tells whether every honest packet keeps to the aim.
+fn without_rules() -> Result<(Table, bool)> {
     let object = Object::load(&Ports::Delegated.setup());
     let empty = [(Kind::Tc, kernel::empty(Kind::Tc)?), (Kind::Xdp, kernel::empty(Kind::Xdp)?)];
     let mut base = [Duration::MAX; 2];
@@ -108,7 +126,7 @@ pub fn measure() -> Result<(Table, bool)> {
         }
     }
 
-    let mut table = Table::new(["PACKET", "PROGRAM", "VERDICT", "× EMPTY", "NS"]);
+    let mut table = Table::new(["packet", "program", "verdict", "× empty", "ns"]);
     let mut kept = true;
     for ((kind, _), best) in empty.iter().zip(base) {
         table.row([

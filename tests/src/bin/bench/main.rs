@@ -1,17 +1,43 @@
-//! `cargo xtask bench`: what a packet costs, and what a port carries, with the guard and without in one run.
+//! `cargo xtask bench`: what packets, changes and memory cost, with the guard, without, and with what others use.
+//!
+//! - the programs alone, run by the kernel on one frame: [`cost`], [`flows`]
+//! - the whole path, from the VM's socket to its peer's: [`rate`]
+//! - changes of rules: [`program`]
+//! - bytes: [`memory`]
+//! - what else could filter, on the same [`stage`] and with the same [`sample`] of rules: [`rivals`]
 
+mod bulk;
+mod chart;
 mod cost;
+mod datagram;
+mod enforced;
+mod flows;
 mod kernel;
+mod memory;
+mod middle;
+mod page;
+mod part;
+mod program;
 mod rate;
+mod rivals;
+mod sample;
 mod sender;
+mod stage;
 mod table;
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
-/// Where the figures go with `--write`: what follows this line is replaced.
-const MARK: &str = "<!-- figures of `cargo xtask bench --write` -->\n";
+use page::Page;
+use part::Part;
+
+/// What measures a part.
+type Measure = fn() -> Result<Part>;
+
+/// The parts by name, in the order they run.
+const PARTS: [(&str, Measure); 4] =
+    [("cost", cost::measure), ("memory", memory::measure), ("program", program::measure), ("rate", rate::measure)];
 
 fn main() -> ExitCode {
     match run() {
@@ -24,33 +50,22 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let words: Vec<_> = std::env::args().skip(1).collect();
-    let page = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [] => None,
-        ["--write", page] => Some((*page).to_owned()),
-        other => bail!("unknown: {other:?}; nothing or --write FILE is wanted"),
-    };
-    let (cost, cheap) = cost::measure()?;
-    anstream::println!("Cost of one packet: best of several rounds, in nanoseconds and in runs of an empty program\n");
-    anstream::println!("{}", cost.text());
-    let (rate, fast) = rate::measure()?;
-    anstream::println!(
-        "64-byte packets through a port, and through its unguarded twin on the same bridge, for each second of processor time\n"
-    );
-    anstream::println!("{}", rate.text());
-    // Said, not made an error: machines differ, and busy ones measure themselves.
-    for (aim, kept) in
-        [("an honest packet costs at most 4 empty programs", cheap), ("a port carries 0.95 of what it would", fast)]
-    {
-        anstream::println!("{}  {aim}", if kept { "kept  " } else { "MISSED" });
+    let mut words = std::env::args().skip(1);
+    let (mut chosen, mut page) = (Vec::new(), None);
+    while let Some(word) = words.next() {
+        match (PARTS.iter().find(|(name, _)| *name == word), word.as_str(), &page) {
+            (Some((name, _)), ..) => chosen.push(*name),
+            (None, "--write", None) if words.len() > 0 => page = words.next().map(Page::new),
+            _ => bail!("unknown: {word}; names of parts or --write FILE are wanted: cost, rate, program, memory"),
+        }
     }
-    if let Some(page) = page {
-        let text = std::fs::read_to_string(&page).with_context(|| format!("cannot read {page}"))?;
-        let (head, _) = text.split_once(MARK).with_context(|| format!("{page} has no line `{}`", MARK.trim()))?;
-        let kernel = nix::sys::utsname::uname()?.release().to_string_lossy().into_owned();
-        let (cost, rate) = (cost.markdown(), rate.markdown());
-        let text = format!("{head}{MARK}\n## One packet\n{cost}\n## One port\n{rate}\nMeasured on Linux {kernel}.\n");
-        std::fs::write(&page, text).with_context(|| format!("cannot write {page}"))?;
+    for (_, measure) in PARTS.iter().filter(|(name, _)| chosen.is_empty() || chosen.contains(name)) {
+        let part = measure()?;
+        // What is missed is said, not made an error: machines differ, and busy ones measure themselves.
+        anstream::println!("{}", part.text());
+        if let Some(page) = &page {
+            page.write(&part)?;
+        }
     }
     Ok(())
 }

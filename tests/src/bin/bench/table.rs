@@ -8,13 +8,13 @@ pub struct Table(Vec<Vec<String>>);
 
 impl Table {
     /// An empty one.
-    pub fn new<const N: usize>(header: [&str; N]) -> Self {
-        Self(vec![header.map(str::to_owned).into()])
+    pub fn new<'a>(header: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(vec![header.into_iter().map(str::to_owned).collect()])
     }
 
     /// Adds a row.
-    pub fn row<const N: usize>(&mut self, row: [String; N]) {
-        self.0.push(row.into());
+    pub fn row(&mut self, row: impl IntoIterator<Item = String>) {
+        self.0.push(row.into_iter().collect());
     }
 
     fn widths(&self) -> Vec<usize> {
