@@ -1,13 +1,11 @@
 //! What the maps keep of a port: through changes of its state, not for its successor, and in how many bytes.
 
-use std::process::Command;
-
 use aya::util::KernelVersion;
-use ipv6_sg_common::abi::{ABI_VERSION, Counters, Direction, maps};
+use ipv6_sg_common::abi::{Counters, Direction, maps};
 use ipv6_sg_common::verdict::Reason;
 use ipv6_sg_tests::frame::extension::fragment;
 use ipv6_sg_tests::frame::{Frame, Ipv6, raw};
-use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Process, Traffic, address, eventually, forged, key, port, run};
+use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Process, Traffic, address, eventually, forged, key, port};
 use ipv6_sg_tests::world::{NEIGHBOUR_MAC, VM_MAC};
 use serde_json::{Value, json};
 
@@ -117,19 +115,7 @@ fn a_memory_that_somebody_removed_is_made_anew() {
 
 /// The bytes that the kernel says a pinned map takes.
 fn bytes(hypervisor: &Hypervisor, map: &str) -> u64 {
-    let shown = bpftool(hypervisor, "show", map, "");
-    shown["bytes_memlock"].as_u64().unwrap_or_else(|| panic!("no size: {shown}"))
-}
-
-/// The bytes of what a port alone has of one kind of memory.
-fn own_bytes(hypervisor: &Hypervisor, port: &str, outer: &str) -> u64 {
-    let found = bpftool(hypervisor, "lookup", outer, &key(memory(hypervisor, port)));
-    let octet = |text: &Value| u8::from_str_radix(text.as_str()?.trim_start_matches("0x"), 16).ok();
-    let octets: Option<Vec<u8>> = found["value"].as_array().and_then(|id| id.iter().map(octet).collect());
-    let octets = octets.and_then(|octets| octets.try_into().ok()).unwrap_or_else(|| panic!("no map inside: {found}"));
-    let inner = u32::from_ne_bytes(octets);
-    let text = run(Command::new("bpftool").args(["-j", "map", "show", "id", &inner.to_string()]));
-    let shown: Value = serde_json::from_str(&text).expect("bpftool prints JSON");
+    let shown = hypervisor.bpftool("show", map, "");
     shown["bytes_memlock"].as_u64().unwrap_or_else(|| panic!("no size: {shown}"))
 }
 
@@ -157,7 +143,7 @@ fn a_port_and_a_peer_take_no_more_than_promised() {
 
     let fixed: u64 = maps::ALL.iter().map(|map| bytes(&hypervisor, map)).sum();
     assert!(fixed <= 8 << 20, "{fixed} bytes on a host with one port");
-    let own = [maps::FLOWS, maps::FRAGMENTS, maps::COUNTERS].map(|outer| own_bytes(&hypervisor, "vm1", outer));
+    let own = [maps::FLOWS, maps::FRAGMENTS, maps::COUNTERS].map(|outer| hypervisor.memory(outer, "vm1").bytes);
     assert!(own.iter().all(|bytes| *bytes > 0), "{own:?}");
     assert!(own.iter().sum::<u64>() <= 5 << 19, "{own:?} bytes for a port");
 
@@ -172,5 +158,5 @@ fn a_port_and_a_peer_take_no_more_than_promised() {
 
 /// How many entries a pinned map has.
 fn entries(hypervisor: &Hypervisor, map: &str) -> usize {
-    bpftool(hypervisor, "dump", map, "").as_array().map_or(0, Vec::len)
+    hypervisor.bpftool("dump", map, "").as_array().map_or(0, Vec::len)
 }

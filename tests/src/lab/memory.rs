@@ -13,6 +13,8 @@ use super::{Hypervisor, run};
 pub struct Memory {
     /// How much has room in it.
     pub room: u64,
+    /// How many bytes the kernel says it takes.
+    pub bytes: u64,
     /// The keys of what is in it.
     pub keys: BTreeSet<Vec<u8>>,
 }
@@ -44,10 +46,10 @@ impl Hypervisor {
         let place = u32::try_from(self.place(port)).expect("small");
         let inner = number(&self.bpftool("lookup", outer, &key(place))["value"]).to_string();
         let shown = |what| answer(Command::new("bpftool").args(["-j", "map", what, "id", &inner]));
-        let room = shown("show")["max_entries"].as_u64().expect("a number");
+        let [room, bytes] = ["max_entries", "bytes_memlock"].map(|key| shown("show")[key].as_u64().expect("a number"));
         let dump = shown("dump");
-        let keys = dump.as_array().expect("a list").iter().map(|entry| bytes(&entry["key"])).collect();
-        Memory { room, keys }
+        let keys = dump.as_array().expect("a list").iter().map(|entry| self::bytes(&entry["key"])).collect();
+        Memory { room, bytes, keys }
     }
 }
 
