@@ -1,11 +1,12 @@
 //! Bad input: one line that says what and how to mend it, the right exit code, and nothing changed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::Command;
 
+use ipv6_sg::kernel::{Inspect, Pins, PortEntry};
 use ipv6_sg_common::verdict::Reason;
 use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Outcome, Process, binary, forged, honest, outcome, port};
 use ipv6_sg_tests::world::{NEIGHBOUR_MAC, VM_MAC};
@@ -17,7 +18,7 @@ struct Host {
     hypervisor: Hypervisor,
 }
 
-type Snapshot = (Vec<PathBuf>, Vec<(u64, u64)>, String);
+type Snapshot = (Vec<PathBuf>, Vec<(u64, u64)>, BTreeMap<u32, PortEntry>);
 
 impl Host {
     fn new() -> (Self, Process) {
@@ -30,13 +31,10 @@ impl Host {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let dump = Command::new("bpftool")
-            .args(["-j", "map", "dump", "pinned"])
-            .arg(self.hypervisor.site.pins.join("v1/maps/ipv6_sg_ports"))
-            .output()
-            .expect("bpftool runs");
-        let dump = String::from_utf8(dump.stdout).expect("text");
-        (self.hypervisor.site.pinned(), self.hypervisor.links("vm1"), dump)
+        let inspect = Inspect::open(Pins::new(&self.hypervisor.site.pins)).expect("pinned maps");
+        let ports = inspect.ports().expect("readable maps");
+        assert_eq!(ports.len(), 1, "what is compared is there");
+        (self.hypervisor.site.pinned(), self.hypervisor.links("vm1"), ports)
     }
 
     #[track_caller]

@@ -113,15 +113,21 @@ fn flows_put_to_emptied_tables_wait_for_them() {
     stage.daemon.assert_never("ERROR");
 }
 
-/// Whatever the generation is set to: what is allowed goes on, what was taken away stays cut.
-#[test]
-fn another_generation_asks_the_rules_again() {
+/// Streams to the ports 80 and 81, of which the second was cut, and the generation before that.
+fn one_of_two_cut() -> (Stage, Streams, u32) {
     let stage = Stage::new();
     let streams = Streams::start(vec![stage.asks(80), stage.asks(81)]);
     streams.flow(&[0, 1], MANY);
     let before = stage.generation();
     stage.hypervisor.groups(&groups("80"));
     stage.wait_denied();
+    (stage, streams, before)
+}
+
+/// Whatever the generation is set to: what is allowed goes on, what was taken away stays cut.
+#[test]
+fn another_generation_asks_the_rules_again() {
+    let (stage, streams, before) = one_of_two_cut();
     let after = stage.generation();
     assert_ne!(before, after);
     for generation in [after + 1000, u32::MAX, 0] {
@@ -144,12 +150,7 @@ fn another_generation_asks_the_rules_again() {
 /// Set back to one that a flow still has, it opens what was cut, until somebody looks.
 #[test]
 fn a_generation_that_was_set_back_does_not_stay() {
-    let stage = Stage::new();
-    let streams = Streams::start(vec![stage.asks(80), stage.asks(81)]);
-    streams.flow(&[0, 1], MANY);
-    let before = stage.generation();
-    stage.hypervisor.groups(&groups("80"));
-    stage.wait_denied();
+    let (stage, streams, before) = one_of_two_cut();
     stage.set_generation(before);
     streams.flow(&[1], MANY);
     stage.daemon.signal(Signal::SIGHUP);
