@@ -122,7 +122,8 @@ fn what_a_port_remembers() {
             json!({
                 "interface": "vm1", "ifindex": ifindex, "protocol": protocol, "vm_address": VM.to_string(),
                 "vm_port": ports[0],
-                "peer_address": peer, "peer_port": ports[1], "identifier": identifier, "opened": opened, "state": state
+                "peer_address": peer, "peer_port": ports[1], "identifier": identifier, "opened": opened, "state": state,
+                "cut": false
             })
         };
     let echo = row("icmpv6", [None, None], NEIGHBOUR.to_string(), Some(0x1234), "to_vm", "opening");
@@ -154,13 +155,13 @@ fn what_a_port_remembers() {
 
     let count = json!({
         "interface": "vm1", "ifindex": ifindex, "has_rules": true, "opening": 2, "established": 1, "closing": 0,
-        "total": 3, "most": 16_384
+        "cut": 0, "total": 3, "most": 16_384
     });
     assert_eq!(host.hypervisor.json("flows vm1 --count"), json!([count]));
     let text = host.hypervisor.ask("flows --count --protocol tcp");
     let rows = table(&text);
-    assert_eq!(rows[0], ["INTERFACE", "OPENING", "ESTABLISHED", "CLOSING", "TOTAL", "MOST"]);
-    assert_eq!(rows[1], ["vm1", "0", "1", "0", "1", "16384"]);
+    assert_eq!(rows[0], ["INTERFACE", "OPENING", "ESTABLISHED", "CLOSING", "CUT", "TOTAL", "MOST"]);
+    assert_eq!(rows[1], ["vm1", "0", "1", "0", "0", "1", "16384"]);
     assert_eq!(rows[2], ["vm2: no rules apply, so no flows are tracked"]);
 }
 
@@ -209,6 +210,16 @@ fn flows_that_are_due() {
         host.deliver(&to_vm(Ipv6::new(STRANGER, VM, tcp(50_000, 22, ACK))));
         (due("tcp") == json!(false)).then_some(())
     });
+    // What no rule allows any more is remembered as cut, and asked for as such.
+    eventually("a flow that is cut and not put to the rules once more", || {
+        host.outside.wire().send(&echo);
+        let cut = host.hypervisor.json("flows vm1 --cut");
+        (cut[0]["due"] == json!(false))
+            .then(|| assert_eq!((&cut[0]["protocol"], &cut[1]), (&json!("icmpv6"), &Value::Null)))
+    });
+    let text = host.hypervisor.ask("flows vm1 --protocol icmpv6");
+    assert_eq!(table(&text)[1][7], "cut", "{text}");
+    assert_eq!(host.hypervisor.json("flows vm1 --count")[0]["cut"], json!(1));
 }
 
 /// More than are read at a time.

@@ -27,9 +27,11 @@ fn number(variable: &str, default: u64) -> u64 {
 /// What there is to compare of a flow.
 #[derive(Debug, PartialEq, Eq)]
 struct Remembered {
-    state: u8,
     opened: u8,
-    /// How many changes ago the rules allowed it last.
+    spoken: u8,
+    ended: u8,
+    cut: u8,
+    /// How many changes ago it was put to the rules last.
     behind: u32,
     /// How much earlier than the latest flow it was seen, in whole steps.
     before: u64,
@@ -40,11 +42,11 @@ fn remembered(flows: Vec<(FlowKey, Flow)>, generation: u32) -> BTreeMap<FlowKey,
     let step = u64::try_from(STEP.as_nanos()).expect("a minute");
     let latest = flows.iter().map(|(_, flow)| flow.seen_ns).max().unwrap_or(0);
     let of = |(key, flow): (FlowKey, Flow)| {
-        assert_eq!(flow.padding, 0, "{key:?}");
         let behind = generation.wrapping_sub(flow.generation);
         // The kernel's clock went on a little between the two.
         let before = (latest - flow.seen_ns + step / 2) / step;
-        (key, Remembered { state: flow.state, opened: flow.opened, behind, before })
+        let Flow { opened, spoken, ended, cut, .. } = flow;
+        (key, Remembered { opened, spoken, ended, cut, behind, before })
     };
     flows.into_iter().map(of).collect()
 }

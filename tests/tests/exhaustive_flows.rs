@@ -18,8 +18,49 @@ const SYN: u8 = 2;
 const RST: u8 = 4;
 const ACK: u8 = 16;
 
-/// A connection: who opened it and how far it came; `None` when there is none.
-type Connection = Option<(Direction, FlowState)>;
+/// Directions in which something was said, by number.
+type Said = [bool; 2];
+
+/// A connection: who opened it, and who has said anything, FIN, and RST without going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Connection {
+    opener: Direction,
+    spoken: Said,
+    finished: Said,
+    reset: Said,
+}
+
+impl Connection {
+    /// That begins with this.
+    fn new(opener: Direction, from: Direction, flags: u8) -> Self {
+        Self { opener, spoken: [false; 2], finished: [false; 2], reset: [false; 2] }.after(from, flags)
+    }
+
+    fn after(mut self, from: Direction, flags: u8) -> Self {
+        let side = from as usize;
+        self.spoken[side] = true;
+        self.reset[side] = flags & RST != 0;
+        self.finished[side] |= flags & (FIN | RST) == FIN && !begins(flags);
+        self
+    }
+
+    fn is_over(self) -> bool {
+        self.finished == [true, true] || self.reset.contains(&true)
+    }
+
+    fn state(self) -> FlowState {
+        match self.spoken {
+            _ if self.is_over() => FlowState::Closing,
+            [true, true] => FlowState::Established,
+            _ => FlowState::Opening,
+        }
+    }
+}
+
+/// Whether a segment with these flags asks for a connection.
+const fn begins(flags: u8) -> bool {
+    flags & (SYN | ACK | RST) == SYN
+}
 
 /// Who may open a connection.
 #[derive(Clone, Copy, Debug)]
@@ -52,44 +93,45 @@ const fn other(direction: Direction) -> Direction {
     }
 }
 
-/// Which connections there can be.
-fn connections() -> impl Iterator<Item = Connection> {
-    let of = |opener| FlowState::ALL.map(|state| Some((opener, state)));
-    [None].into_iter().chain(Direction::ALL.into_iter().flat_map(of))
-}
+/// The segments that a connection has seen: who, seen from the opener, and what.
+const HISTORIES: [&[(bool, u8)]; 10] = [
+    &[],
+    &[(true, SYN)],
+    &[(true, SYN), (false, SYN | ACK)],
+    &[(true, SYN), (false, SYN | ACK), (true, FIN | ACK)],
+    &[(true, SYN), (false, SYN | ACK), (false, FIN | ACK)],
+    &[(true, SYN), (false, SYN | ACK), (false, FIN | ACK), (true, FIN | ACK)],
+    &[(true, SYN), (false, RST | ACK)],
+    &[(true, SYN), (false, SYN | ACK), (true, RST)],
+    &[(true, SYN), (false, SYN | ACK), (false, RST)],
+    // Of a server that was seen first in mid-stream.
+    &[(false, ACK)],
+];
 
-/// The segments that bring a connection there.
-fn history(connection: Connection) -> Vec<(Direction, u8)> {
-    let Some((opener, state)) = connection else { return Vec::new() };
-    let all = [(opener, SYN), (other(opener), SYN | ACK), (opener, FIN | ACK)];
-    let count = match state {
-        FlowState::Opening => 1,
-        FlowState::Established => 2,
-        FlowState::Closing => 3,
-    };
-    all[..count].to_vec()
+/// The same, of a connection that this side opened.
+fn history(opener: Direction, segments: &[(bool, u8)]) -> Vec<(Direction, u8)> {
+    segments.iter().map(|(by_opener, flags)| (if *by_opener { opener } else { other(opener) }, *flags)).collect()
 }
 
 /// The policy: the verdict on a segment, and the connection after it.
-fn policy(access: Access, connection: Connection, from: Direction, flags: u8) -> (Reason, Connection) {
-    let begins = flags & (SYN | ACK | RST) == SYN;
+fn policy(access: Access, before: Option<Connection>, from: Direction, flags: u8) -> (Reason, Option<Connection>) {
     let new = if access.allows(from) {
-        (Allowed, Some((from, FlowState::Opening)))
+        // In mid-stream it is the peer's, if it may be.
+        let opener = if access.ingress && !begins(flags) { ToVm } else { from };
+        (Allowed, Some(Connection::new(opener, from, flags)))
     } else {
-        (if from == FromVm { EgressDenied } else { IngressDenied }, connection)
+        (if from == FromVm { EgressDenied } else { IngressDenied }, before)
     };
-    let Some((opener, state)) = connection else { return new };
-    // The other side begins nothing on these ports, but at the same moment.
-    if begins && from != opener && state != FlowState::Opening {
+    let Some(connection) = before else { return new };
+    if begins(flags) && from == connection.opener && connection.is_over() {
+        return (Established, Some(Connection::new(from, from, flags)));
+    }
+    // The other side begins nothing on these ports, but at the same moment as the opener.
+    let same_moment = connection.state() == FlowState::Opening && connection.spoken[connection.opener as usize];
+    if begins(flags) && from != connection.opener && !same_moment {
         return new;
     }
-    let after = match state {
-        _ if !begins && flags & (FIN | RST) != 0 => FlowState::Closing,
-        FlowState::Opening if from != opener => FlowState::Established,
-        FlowState::Closing if begins => FlowState::Opening,
-        state => state,
-    };
-    (Established, Some((opener, after)))
+    (Established, Some(connection.after(from, flags)))
 }
 
 /// What is judged: on the host or in the kernel.
@@ -131,45 +173,63 @@ fn segment(direction: Direction, (local, remote): (u16, u16), flags: u8) -> Fram
     }
 }
 
+/// What the policy makes of these segments when everything is allowed.
+fn connection(segments: &[(Direction, u8)]) -> Option<Connection> {
+    let everything = Access { ingress: true, egress: true };
+    segments.iter().fold(None, |connection, (from, flags)| policy(everything, connection, *from, *flags).1)
+}
+
+/// As a flow has it.
+fn bits(said: Said, bit: u8) -> u8 {
+    Direction::ALL.into_iter().filter(|from| said[*from as usize]).map(|from| bit << from as u8).sum()
+}
+
 /// Every combination, each on ports of its own.
 fn check(port: &mut impl Port) {
     let everything = Access { ingress: true, egress: true };
     let mut count = 0;
     let mut remote = 1000;
-    for access in [(true, true), (true, false), (false, true)] {
-        let access = Access { ingress: access.0, egress: access.1 };
-        for connection in connections() {
+    for (ingress, egress) in [(true, true), (true, false), (false, true)] {
+        let access = Access { ingress, egress };
+        for (opener, segments) in Direction::ALL.into_iter().flat_map(|opener| HISTORIES.map(|said| (opener, said))) {
+            let history = history(opener, segments);
+            let before = connection(&history);
             // Rules that no longer allow its opener cut a connection: that is told in stories.
-            if connection.is_some_and(|(opener, _)| !access.allows(opener)) {
+            if before.is_some_and(|connection| !access.allows(connection.opener)) {
                 continue;
             }
             for from in Direction::ALL {
                 port.become_another(&everything.setup());
                 remote += 1;
                 for local in 0..=255 {
-                    for (direction, flags) in history(connection) {
-                        port.judge(direction, &segment(direction, (local, remote), flags));
+                    for (direction, flags) in &history {
+                        port.judge(*direction, &segment(*direction, (local, remote), *flags));
                     }
                 }
                 port.become_another(&access.setup());
                 let mut wanted = BTreeMap::new();
                 for flags in 0..=255 {
                     let local = u16::from(flags);
-                    let (reason, after) = policy(access, connection, from, flags);
+                    let (reason, after) = policy(access, before, from, flags);
                     let seen = port.judge(from, &segment(from, (local, remote), flags));
-                    assert_eq!(seen, reason, "{flags:#04x} {} on {connection:?} with {access:?}", from.name());
-                    wanted.extend(after.map(|(opener, state)| (local, (opener as u8, state as u8))));
+                    assert_eq!(seen, reason, "{flags:#04x} {} on {before:?} with {access:?}", from.name());
+                    wanted.extend(after.map(|after| {
+                        let ended = bits(after.finished, Flow::FINISHED) | bits(after.reset, Flow::RESET);
+                        let flow = (after.opener as u8, bits(after.spoken, Flow::SPOKEN), ended, 0, after.state());
+                        (local, flow)
+                    }));
                     count += 1;
                 }
                 let flows = port.flows().into_iter().filter(|(key, _)| key.remote_port == remote);
-                let seen: BTreeMap<_, _> =
-                    flows.map(|(key, flow)| (key.local_port, (flow.opened, flow.state))).collect();
-                assert_eq!(seen, wanted, "after any flags {} on {connection:?} with {access:?}", from.name());
+                let seen: BTreeMap<_, _> = flows
+                    .map(|(key, flow)| (key.local_port, (flow.opened, flow.spoken, flow.ended, flow.cut, flow.state())))
+                    .collect();
+                assert_eq!(seen, wanted, "after any flags {} on {before:?} with {access:?}", from.name());
             }
         }
     }
-    // Seven connections with both, four with either, two senders.
-    assert_eq!(count, (7 + 4 + 4) * 2 * 256);
+    // With both all twenty; of those of either, his own, and those of nobody, which both have.
+    assert_eq!(count, (20 + 12 + 10) * 2 * 256);
 }
 
 #[test]

@@ -60,7 +60,9 @@ fn lifetimes_to_the_nanosecond() {
     for (seconds, history, answer) in [
         (240, vec![(FromVm, segment(2))], tcp_back(0x12)),
         (5 * 24 * 3600, vec![(FromVm, segment(2)), (ToVm, tcp_back(0x12))], tcp_back(0x10)),
-        (240, vec![(FromVm, segment(2)), (ToVm, tcp_back(0x12)), (FromVm, segment(0x11))], tcp_back(0x10)),
+        (5 * 24 * 3600, vec![(FromVm, segment(0x11)), (ToVm, tcp_back(0x10))], tcp_back(0x10)),
+        (240, vec![(FromVm, segment(0x11)), (ToVm, tcp_back(0x11))], tcp_back(0x10)),
+        (240, vec![(FromVm, segment(2)), (ToVm, tcp_back(0x12)), (FromVm, segment(4))], tcp_back(0x10)),
         (120, vec![(FromVm, query())], reply()),
         (300, vec![(FromVm, query()), (ToVm, reply())], reply()),
         (60, vec![(FromVm, ping())], pong()),

@@ -62,14 +62,13 @@ const _: () = assert!(size_of::<FlowKey>() == 40);
 
 /// How far a flow has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
 pub enum FlowState {
-    /// Only one side has spoken.
-    Opening = 0,
+    /// One side has spoken.
+    Opening,
     /// Both have.
-    Established = 1,
-    /// TCP: one of them is done.
-    Closing = 2,
+    Established,
+    /// TCP: both are done, or one has reset it.
+    Closing,
 }
 
 impl FlowState {
@@ -84,16 +83,6 @@ impl FlowState {
             Self::Closing => "closing",
         }
     }
-
-    /// The state of this number; `None` for numbers of another ABI.
-    pub const fn from_number(number: u8) -> Option<Self> {
-        match number {
-            0 => Some(Self::Opening),
-            1 => Some(Self::Established),
-            2 => Some(Self::Closing),
-            _ => None,
-        }
-    }
 }
 
 /// A flow that the rules allowed.
@@ -103,22 +92,47 @@ impl FlowState {
 pub struct Flow {
     /// When a packet of it passed last, nanoseconds of [the packet path's clock](super::Clock); up to a second less.
     pub seen_ns: u64,
-    /// The [`Policy::generation`](super::Policy) under which the rules last allowed it.
+    /// The [`Policy::generation`](super::Policy) under which it was last put to the rules.
     pub generation: u32,
-    /// A [`FlowState`].
-    pub state: u8,
-    /// A [`Direction`]: which way the packet went that the rules allowed.
+    /// A [`Direction`]: which way the packet went, or would have gone, that the rules allowed.
     pub opened: u8,
-    /// Zero.
-    pub padding: u16,
+    /// Who has spoken: the bit [`SPOKEN`](Self::SPOKEN), shifted left by the number of the [`Direction`].
+    pub spoken: u8,
+    /// Who ended it, and how: the bits [`FINISHED`](Self::FINISHED) and [`RESET`](Self::RESET), shifted in the
+    /// same way.
+    pub ended: u8,
+    /// 1 when the rules of that generation do not allow it.
+    pub cut: u8,
 }
 
 const _: () = assert!(size_of::<Flow>() == 16);
 
 impl Flow {
+    /// Something was said.
+    pub const SPOKEN: u8 = 1 << 0;
+    /// FIN was said.
+    pub const FINISHED: u8 = 1 << 0;
+    /// RST was said, and the same side has said nothing else since.
+    pub const RESET: u8 = 1 << 2;
+
     /// Whether it was opened in this direction.
     #[inline(always)]
     pub const fn opened_by(&self, direction: Direction) -> bool {
         self.opened == direction as u8
+    }
+
+    /// How far it has come.
+    #[inline(always)]
+    pub const fn state(&self) -> FlowState {
+        const BOTH: u8 = Flow::SPOKEN | Flow::SPOKEN << 1;
+        const BOTH_FINISHED: u8 = Flow::FINISHED | Flow::FINISHED << 1;
+        const ANY_RESET: u8 = Flow::RESET | Flow::RESET << 1;
+        if self.ended & BOTH_FINISHED == BOTH_FINISHED || self.ended & ANY_RESET != 0 {
+            FlowState::Closing
+        } else if self.spoken == BOTH {
+            FlowState::Established
+        } else {
+            FlowState::Opening
+        }
     }
 }

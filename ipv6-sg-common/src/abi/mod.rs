@@ -27,7 +27,7 @@ pub use skb_layout::{SKB_WINDOW, SkbLayout};
 pub use source::{RouterKey, SourceKey};
 
 /// The version of everything in this module; part of the pin path.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// How many ports one host can guard.
 pub const MAX_PORTS: u32 = 8192;

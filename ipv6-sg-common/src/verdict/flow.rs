@@ -13,8 +13,10 @@ pub(super) enum Signal {
     Continues,
     /// SYN without ACK or RST: a connection is to begin.
     Begins,
-    /// FIN or RST: a side is done.
-    Ends,
+    /// FIN: a side is done.
+    Finishes,
+    /// RST: it is over, if the connection's own sequence numbers say so too, which are not known here.
+    Resets,
 }
 
 impl Signal {
@@ -28,8 +30,10 @@ impl Signal {
         // Not every receiver throws away what begins and ends at once.
         if flags & (SYN | ACK | RST) == SYN {
             Self::Begins
-        } else if flags & (FIN | RST) != 0 {
-            Self::Ends
+        } else if flags & RST != 0 {
+            Self::Resets
+        } else if flags & FIN != 0 {
+            Self::Finishes
         } else {
             Self::Continues
         }
@@ -41,7 +45,7 @@ impl Signal {
 /// | | | |
 /// |---|---|---|
 /// | TCP, both have spoken | 5 days | what ip6tables gives it, whom this takes over from; RFC 5382 REQ-5 asks for at least 2 h 4 min |
-/// | TCP, opening or closing | 4 min | RFC 5382 REQ-5, transitory |
+/// | TCP, one has spoken, both are done, or one has reset it | 4 min | RFC 5382 REQ-5, transitory |
 /// | UDP, both have spoken | 5 min | RFC 4787 REQ-5, recommended |
 /// | UDP, one has | 2 min | RFC 4787 REQ-5, the least |
 /// | ICMPv6 echo | 1 min | RFC 5508 REQ-2, the least |
@@ -62,24 +66,41 @@ pub const fn lifetime_ns(protocol: u8, state: FlowState) -> u64 {
 /// How old [`Flow::seen_ns`] may get before it is written again: not each packet costs a write to what all CPUs share.
 const STALE_NS: u64 = SECOND;
 
-/// The flow that a first packet begins.
-#[inline(always)]
-pub(super) const fn opened(direction: Direction, generation: u32, now_ns: u64) -> Flow {
-    let (state, opened) = (FlowState::Opening as u8, direction as u8);
-    Flow { seen_ns: now_ns, generation, state, opened, padding: 0 }
-}
-
 impl Flow {
-    /// Whether the flow still is one. A state of another ABI is over.
+    /// The flow of which this is the first packet, and that is taken to have been opened in the direction `opened`.
+    #[inline(always)]
+    pub(super) const fn first(
+        direction: Direction,
+        signal: Signal,
+        opened: Direction,
+        generation: u32,
+        now_ns: u64,
+    ) -> Self {
+        Self { seen_ns: now_ns, generation, opened: opened as u8, spoken: 0, ended: 0, cut: 0 }.with(direction, signal)
+    }
+
+    /// With what a side says.
+    ///
+    /// Anybody can forge an end (RFC 5961). So FIN has to come from both, of whom only one can be forged past the VM's port,
+    /// and a RST holds until who is said to have sent it goes on.
+    #[inline(always)]
+    const fn with(mut self, direction: Direction, signal: Signal) -> Self {
+        let side = direction as u8;
+        self.spoken |= Self::SPOKEN << side;
+        self.ended &= !(Self::RESET << side);
+        match signal {
+            Signal::Begins | Signal::Continues => {}
+            Signal::Finishes => self.ended |= Self::FINISHED << side,
+            Signal::Resets => self.ended |= Self::RESET << side,
+        }
+        self
+    }
+
+    /// Whether the flow still is one.
     #[inline(always)]
     pub const fn is_live(&self, protocol: u8, now_ns: u64) -> bool {
-        let state = match self.state {
-            0 => FlowState::Opening,
-            1 => FlowState::Established,
-            _ => FlowState::Closing,
-        };
         // Another CPU may have written a time later than ours.
-        now_ns < self.seen_ns || now_ns - self.seen_ns < lifetime_ns(protocol, state)
+        now_ns < self.seen_ns || now_ns - self.seen_ns < lifetime_ns(protocol, self.state())
     }
 
     /// The flow after a packet; `None` when the packet is no part of it but begins another one between the same ends.
@@ -88,26 +109,18 @@ impl Flow {
     /// section 3.5): else a server could connect to any port that its client once used.
     #[inline(always)]
     pub(super) const fn after(mut self, direction: Direction, signal: Signal, now_ns: u64) -> Option<Self> {
-        let opening = self.state == FlowState::Opening as u8;
-        let closing = self.state == FlowState::Closing as u8;
-        match signal {
-            Signal::Begins if self.opened_by(direction) => {
-                if closing {
-                    self.state = FlowState::Opening as u8;
-                }
-            }
-            Signal::Begins if !opening => return None,
-            Signal::Ends => self.state = FlowState::Closing as u8,
-            Signal::Begins | Signal::Continues => {
-                if opening && !self.opened_by(direction) {
-                    self.state = FlowState::Established as u8;
-                }
+        if let Signal::Begins = signal {
+            match self.state() {
+                FlowState::Closing if self.opened_by(direction) => (self.spoken, self.ended) = (0, 0),
+                _ if self.opened_by(direction) => {}
+                FlowState::Opening if self.spoken != Self::SPOKEN << direction as u8 => {}
+                _ => return None,
             }
         }
         if now_ns > self.seen_ns && now_ns - self.seen_ns > STALE_NS {
             self.seen_ns = now_ns;
         }
-        Some(self)
+        Some(self.with(direction, signal))
     }
 }
 

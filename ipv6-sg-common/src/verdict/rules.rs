@@ -2,9 +2,9 @@
 //!
 //! The rules are asked when a flow opens, and again when they have changed since; else its packets cost one lookup.
 
-use super::flow::{Signal, opened};
+use super::flow::Signal;
 use super::{Check, Packet, Reason, Tables};
-use crate::abi::{Direction, FlowKey, PeerKey, Port, RulesetId, Selectors, ServiceKey, Subject};
+use crate::abi::{Direction, Flow, FlowKey, PeerKey, Port, RulesetId, Selectors, ServiceKey, Subject};
 use crate::address::Address;
 use crate::packet::icmpv6::{Message, kind};
 use crate::packet::{Frame, protocol};
@@ -91,42 +91,50 @@ pub(super) fn judge<F: Frame, T: Tables>(
     let Selectors { number, local_port, remote_port, protocol, subject } = selectors;
     let allows =
         |way: Direction, number: u16, named: bool| allows(port.ruleset(way), &remote, protocol, number, named, tables);
-    if subject != Subject::Flow as u8 {
-        let named = subject == Subject::Named as u8;
-        return match allows(direction, number, named) {
-            true => Ok(Reason::Allowed),
-            false if named => Err(Reason::IcmpNeedsRule),
-            false => Err(denied(direction)),
-        };
-    }
     let key = FlowKey { local, remote, local_port, remote_port, protocol: u32::from(protocol) };
-    let now = tables.now_ns();
-    let generation = tables.generation();
-    let mut cut = false;
-    if let Some(flow) = tables.flow(&key)
-        && flow.is_live(protocol, now)
-        && let Some(mut after) = flow.after(direction, signal, now)
-    {
-        if flow.generation == generation {
-            if after != flow {
-                tables.remember_flow(&key, &after);
+    let mut opens = None;
+    if subject == Subject::Flow as u8 {
+        let now = tables.now_ns();
+        let generation = tables.generation();
+        let mut cut = false;
+        if let Some(flow) = tables.flow(&key)
+            && flow.is_live(protocol, now)
+            && let Some(after) = flow.after(direction, signal, now)
+        {
+            let way = if flow.opened_by(Direction::FromVm) { Direction::FromVm } else { Direction::ToVm };
+            let allowed = match flow.generation == generation {
+                true => flow.cut == 0,
+                false => allows(way, selectors.opening_number(way), false),
+            };
+            // What is cut is as old as it was: only so it is over one day.
+            let mut remembered = if allowed { after } else { flow };
+            (remembered.generation, remembered.cut) = (generation, u8::from(!allowed));
+            if remembered != flow {
+                tables.remember_flow(&key, &remembered);
             }
-            return Ok(Reason::Established);
+            if allowed {
+                return Ok(Reason::Established);
+            }
+            // Else the next packet of who was asked would go on with what nothing allows any more.
+            cut = signal != Signal::Begins;
         }
-        let way = if flow.opened_by(Direction::FromVm) { Direction::FromVm } else { Direction::ToVm };
-        if allows(way, selectors.opening_number(way), false) {
-            after.generation = generation;
-            tables.remember_flow(&key, &after);
-            return Ok(Reason::Established);
+        if selectors.open() && !cut {
+            opens = Some((generation, now));
         }
-        // Else the next packet of who was asked would go on with what nothing allows any more.
-        cut = signal != Signal::Begins;
     }
-    if !allows(direction, number, false) {
-        return Err(denied(direction));
+    let named = subject == Subject::Named as u8;
+    if !allows(direction, number, named) {
+        return Err(if named { Reason::IcmpNeedsRule } else { denied(direction) });
     }
-    if selectors.open() && !cut {
-        tables.remember_flow(&key, &opened(direction, generation, now));
+    if let Some((generation, now)) = opens {
+        // In mid-stream either may be who opened it. If it can be the peer, it is: where everything may leave, its connection
+        // would outlive the rule that let it in.
+        let mid_stream = protocol == protocol::TCP && signal != Signal::Begins;
+        let opened = match direction {
+            Direction::FromVm if mid_stream && allows(Direction::ToVm, local_port, false) => Direction::ToVm,
+            _ => direction,
+        };
+        tables.remember_flow(&key, &Flow::first(direction, signal, opened, generation, now));
     }
     Ok(Reason::Allowed)
 }

@@ -15,9 +15,8 @@ use super::HostTables;
 pub struct Rehearsal {
     /// The flow between the packet's ends, dead or alive, as it was before the packet.
     pub flow: Option<(FlowKey, Flow)>,
-    /// What the rules were asked last. It decided unless it is about the other direction than what was to be decided:
-    /// all or nothing may cross the port that way then, and no rule had to be asked.
-    pub question: Option<Question>,
+    from_vm: Option<Question>,
+    to_vm: Option<Question>,
 }
 
 /// What the rules of a port were asked.
@@ -34,6 +33,15 @@ pub struct Question {
 }
 
 impl Rehearsal {
+    /// What the rules for what crosses the port this way were asked last; `None` when all or nothing may, and no rule had to
+    /// be asked.
+    pub const fn question(&self, direction: Direction) -> Option<Question> {
+        match direction {
+            Direction::FromVm => self.from_vm,
+            Direction::ToVm => self.to_vm,
+        }
+    }
+
     /// Of the verdict on `frame`. To be had before the verdict itself, which may change the flow.
     pub fn of<F: Frame>(direction: Direction, port: &Port, frame: &F, tables: &HostTables) -> Self {
         let listener = Listener { tables, port, peer: Cell::new(None), heard: Cell::default() };
@@ -95,11 +103,15 @@ impl Tables for Listener<'_> {
     }
 
     fn service(&self, service: &ServiceKey) -> Option<Service> {
-        let question = self.peer.get().map(|(direction, peer)| {
+        if let Some((direction, peer)) = self.peer.get() {
             let number = u16::from_be_bytes(service.number);
-            Question { direction, peer, protocol: service.protocol, number }
-        });
-        self.heard.set(Rehearsal { question, ..self.heard.get() });
+            let question = Some(Question { direction, peer, protocol: service.protocol, number });
+            let heard = self.heard.get();
+            self.heard.set(match direction {
+                Direction::FromVm => Rehearsal { from_vm: question, ..heard },
+                Direction::ToVm => Rehearsal { to_vm: question, ..heard },
+            });
+        }
         self.tables.service(service)
     }
 }

@@ -11,7 +11,7 @@ pub(super) const SYN_ACK: u8 = 0x12;
 pub(super) const ACK: u8 = 0x10;
 const PUSH_ACK: u8 = 0x18;
 pub(super) const FIN_ACK: u8 = 0x11;
-const RST: u8 = 0x04;
+pub(super) const RST: u8 = 0x04;
 const RST_ACK: u8 = 0x14;
 /// A SYN of who would like explicit congestion notification (RFC 3168).
 const SYN_ECN: u8 = 0xc2;
@@ -121,6 +121,42 @@ fn mid_stream() -> Vec<Story> {
         Story::new("tcp_mid_stream_of_a_server_that_may_send_everything", &ingress(SSH))
             .sends(serves(PUSH_ACK), Allowed)
             .gets(asked(ACK), Established),
+        // It is the peer's, whose connection the rules allow, not the server's, who spoke first.
+        Story::new("tcp_mid_stream_of_a_server_goes_with_the_peers_rule", &ingress(SSH))
+            .sends(serves(PUSH_ACK), Allowed)
+            .gets(asked(ACK), Established)
+            .sends(serves(PUSH_ACK), Established)
+            .rules(NO_RULES)
+            .gets(asked(ACK), IngressDenied)
+            .sends(serves(PUSH_ACK), Allowed)
+            .gets(asked(ACK), IngressDenied)
+            .rules(&ingress(SSH))
+            .gets(asked(ACK), Established)
+            .remembers(1),
+        Story::new(
+            "tcp_mid_stream_of_a_server_survives_egress_rules",
+            &both(SSH, r#"{ protocol = "tcp", peers = ["::/0"] }"#),
+        )
+        .sends(serves(PUSH_ACK), Allowed)
+        .rules(&only_ingress(SSH))
+        .gets(asked(ACK), Established)
+        .sends(serves(PUSH_ACK), Established),
+        Story::new("tcp_mid_stream_of_a_client_of_a_vm_that_serves_others", &ingress(SSH))
+            .sends(asks(ACK), Allowed)
+            .rules(NO_RULES)
+            .gets(answered(ACK), Established)
+            .sends(asks(ACK), Established),
+        // Nobody connects by way of a connection that he never took part in.
+        Story::new("tcp_mid_stream_of_a_server_that_then_connects", &ingress(SSH))
+            .sends(serves(PUSH_ACK), Allowed)
+            .sends(serves(SYN), Allowed)
+            .rules(NO_RULES)
+            .gets(asked(SYN_ACK), Established)
+            .gets(asked(SYN), IngressDenied),
+        Story::new("tcp_a_syn_is_its_senders_whatever_the_peer_may", &ingress(SSH))
+            .sends(serves(SYN), Allowed)
+            .rules(NO_RULES)
+            .gets(asked(SYN_ACK), Established),
         Story::new("tcp_mid_stream_at_its_end", &only_ingress(SSH))
             .gets(asked(FIN_ACK), Allowed)
             .sends(serves(FIN_ACK), Established)

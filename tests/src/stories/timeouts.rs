@@ -4,7 +4,7 @@
 
 use ipv6_sg_common::verdict::Reason::*;
 
-use super::tcp::{ACK, FIN_ACK, SYN, SYN_ACK};
+use super::tcp::{ACK, FIN_ACK, RST, SYN, SYN_ACK};
 use super::{ECHO_RULES, NO_RULES, Story, back, both, only_ingress, out};
 use crate::frame::{Ipv6, icmpv6, raw, sctp, tcp, udp};
 
@@ -34,7 +34,8 @@ fn connections() -> Vec<Story> {
             .gets(answered(SYN_ACK), Established)
             .sends(asks(ACK), Established)
     };
-    let closing = |name| established(name).sends(asks(FIN_ACK), Established);
+    let half_closed = |name| established(name).sends(asks(FIN_ACK), Established);
+    let closing = |name| half_closed(name).gets(answered(FIN_ACK), Established);
     let opening = |name| Story::new(name, NO_RULES).sends(asks(SYN), Allowed);
     let days = 5 * 24 * 3600;
     vec![
@@ -45,14 +46,34 @@ fn connections() -> Vec<Story> {
             .gets(answered(ACK), Established),
         lives(lives(established("tcp_idle_for_days"), days, &answered(ACK)), days, &answered(ACK)),
         ends(established("tcp_idle_for_five_days"), days, &answered(ACK)),
+        // The other side may have much to say yet.
+        lives(half_closed("tcp_half_closed_for_days"), days, &answered(ACK)),
+        ends(half_closed("tcp_half_closed_for_five_days"), days, &answered(ACK)),
         lives(closing("tcp_closing_within_four_minutes"), 240, &answered(FIN_ACK)),
         ends(closing("tcp_closing_for_four_minutes"), 240, &answered(FIN_ACK)),
         // Segments of the old connection keep it, and do not make it a new one.
         ends(lives(closing("tcp_closing_stays_closing"), 240, &answered(ACK)), 240, &answered(ACK)),
         established("tcp_reset_for_four_minutes")
-            .gets(answered(0x04), Established)
+            .gets(answered(RST), Established)
             .seconds(240)
             .gets(answered(ACK), IngressDenied),
+        // Whoever goes on has reset nothing: somebody else said it.
+        established("tcp_forged_reset_of_the_server")
+            .gets(answered(RST), Established)
+            .gets(answered(ACK), Established)
+            .seconds(3600)
+            .gets(answered(ACK), Established),
+        // What the other side says proves nothing.
+        established("tcp_reset_and_only_the_other_side_goes_on")
+            .gets(answered(RST), Established)
+            .sends(asks(ACK), Established)
+            .seconds(240)
+            .gets(answered(ACK), IngressDenied),
+        established("tcp_forged_fin_of_the_server")
+            .gets(answered(FIN_ACK), Established)
+            .sends(asks(ACK), Established)
+            .seconds(3600)
+            .gets(answered(ACK), Established),
         // The client may go on, as in mid-stream.
         ends(established("tcp_idle_and_then_goes_on"), days, &answered(ACK))
             .sends(asks(ACK), Allowed)

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use ipv6_sg_common::abi::{Direction, Port, PortFlags, RulesetId};
+use ipv6_sg_common::abi::{Direction, Flow, FlowKey, Port, PortFlags, RulesetId};
 use ipv6_sg_common::verdict::{Action, Reason, Tables as _};
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use crate::compile::{Grant, HostTables, Question, Rehearsal};
 /// Empty where neither had a say.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Decided {
-    /// The flow before this frame.
+    /// The flow before this frame, or the one that is cut and that the frame would belong to.
     flow: Option<FlowRow>,
     /// The rule that allows the frame, or the one that opened its flow.
     rule: Option<WrittenRow>,
@@ -33,25 +33,27 @@ impl Decided {
         tables: &HostTables,
         found: &Found,
     ) -> Self {
-        let flow = match reason {
-            Reason::Established | Reason::Fragment => rehearsal.flow,
-            Reason::Allowed | Reason::IngressDenied | Reason::EgressDenied | Reason::IcmpNeedsRule => None,
+        let (flow, cut) = match reason {
+            Reason::Established | Reason::Fragment => (rehearsal.flow, None),
+            Reason::Allowed | Reason::IngressDenied | Reason::EgressDenied | Reason::IcmpNeedsRule => {
+                (None, rehearsal.flow.and_then(|(key, _)| cut_flow(key, tables)))
+            }
             _ => return Self::default(),
         };
+        let asked = Direction::ALL.into_iter().any(|way| rehearsal.question(way).is_some());
         // Later fragments of what no rule is asked about pass without any.
-        let unasked = reason == Reason::Fragment && flow.is_none() && rehearsal.question.is_none();
+        let unasked = reason == Reason::Fragment && flow.is_none() && !asked;
         if unasked || !port.flags.has(PortFlags::HAS_RULES) {
             return Self::default();
         }
         let opened = flow.and_then(|(_, flow)| Direction::from_number(flow.opened));
         let way = opened.unwrap_or(direction);
-        let question = rehearsal.question.filter(|question| question.direction == way);
-        let (rule, text) = match question {
+        let (rule, text) = match rehearsal.question(way) {
             None => (None, all_or_nothing(port.ruleset(way), side(way)).to_owned()),
             Some(question) => one_of_many(&question, reason, found),
         };
         let row = |(key, flow)| FlowRow::new(&key, &flow, tables.now_ns(), found.generation);
-        Self { flow: flow.map(row), rule, rule_text: Some(text) }
+        Self { flow: flow.or(cut).map(row), rule, rule_text: Some(text) }
     }
 
     pub(super) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -70,6 +72,13 @@ const fn side(direction: Direction) -> Side {
         Direction::FromVm => Side::Egress,
         Direction::ToVm => Side::Ingress,
     }
+}
+
+/// The flow of this key, if the rules took it back and it is not over yet.
+fn cut_flow(key: FlowKey, tables: &HostTables) -> Option<(FlowKey, Flow)> {
+    let protocol = u8::try_from(key.protocol).ok()?;
+    let flow = tables.flow(&key).filter(|flow| flow.cut != 0 && flow.is_live(protocol, tables.now_ns()))?;
+    Some((key, flow))
 }
 
 /// Where no single rule had to be looked at.

@@ -15,18 +15,20 @@ pub(super) struct CountRow {
     opening: usize,
     established: usize,
     closing: usize,
+    /// Those of them that the rules no longer allow.
+    cut: usize,
     total: usize,
     /// How many it has room for.
     most: u32,
 }
 
 /// What [`CountRow::cells`] are.
-pub(super) const HEADINGS: [&str; 6] = ["INTERFACE", "OPENING", "ESTABLISHED", "CLOSING", "TOTAL", "MOST"];
+pub(super) const HEADINGS: [&str; 7] = ["INTERFACE", "OPENING", "ESTABLISHED", "CLOSING", "CUT", "TOTAL", "MOST"];
 
 impl CountRow {
     pub(super) fn new(port: &Tracked) -> Self {
         let flows = || port.flows.iter().flat_map(|flows| flows.live.values());
-        let count = |state| flows().filter(|flow| FlowState::from_number(flow.state) == Some(state)).count();
+        let count = |state| flows().filter(|flow| flow.state() == state).count();
         Self {
             interface: port.interface.clone(),
             ifindex: port.ifindex,
@@ -34,6 +36,7 @@ impl CountRow {
             opening: count(FlowState::Opening),
             established: count(FlowState::Established),
             closing: count(FlowState::Closing),
+            cut: flows().filter(|flow| flow.cut != 0).count(),
             total: flows().count(),
             most: port.flows.as_ref().map_or(0, |flows| flows.memory.most()),
         }
@@ -43,9 +46,10 @@ impl CountRow {
         self.has_rules
     }
 
-    pub(super) fn cells(&self) -> [String; 6] {
-        let Self { opening, established, closing, total, .. } = self;
-        let [opening, established, closing, total] = [opening, established, closing, total].map(ToString::to_string);
-        [self.interface.clone(), opening, established, closing, total, self.most.to_string()]
+    pub(super) fn cells(&self) -> [String; 7] {
+        let Self { opening, established, closing, cut, total, .. } = self;
+        let numbers = [opening, established, closing, cut, total];
+        let [opening, established, closing, cut, total] = numbers.map(ToString::to_string);
+        [self.interface.clone(), opening, established, closing, cut, total, self.most.to_string()]
     }
 }

@@ -22,6 +22,9 @@ pub(super) struct Filter {
     /// Only flows in this state: opening, established or closing
     #[arg(long, value_name = "STATE", value_parser = state)]
     state: Option<FlowState>,
+    /// Only flows that the rules no longer allow
+    #[arg(long)]
+    cut: bool,
 }
 
 impl Filter {
@@ -33,7 +36,8 @@ impl Filter {
                 .protocol
                 .is_none_or(|traffic| number(traffic).is_none_or(|number| u32::from(number) == key.protocol))
             && self.port.is_none_or(|port| [ends.vm_port, ends.peer_port].contains(&Some(port)))
-            && self.state.is_none_or(|state| flow.state == state as u8)
+            && self.state.is_none_or(|state| flow.state() == state)
+            && (!self.cut || flow.cut != 0)
     }
 }
 
@@ -85,8 +89,7 @@ mod tests {
 
     fn flow(protocol: u32, local_port: u16, remote_port: u16) -> (FlowKey, Flow) {
         let (local, remote) = (address("2001:db8:1::1"), address("2001:db8:9::9"));
-        let state = FlowState::Established as u8;
-        let flow = Flow { seen_ns: 0, generation: 0, state, opened: 0, padding: 0 };
+        let flow = Flow { seen_ns: 0, generation: 0, opened: 0, spoken: 3, ended: 0, cut: u8::from(protocol == 47) };
         (FlowKey { local, remote, local_port, remote_port, protocol }, flow)
     }
 
@@ -113,6 +116,7 @@ mod tests {
             ("--port 0", [false, false, false]),
             ("--state established", [true, true, true]),
             ("--state closing", [false, false, false]),
+            ("--cut", [false, false, true]),
             ("--protocol tcp --port 22", [false, false, false]),
         ] {
             let filter = filter(words).unwrap();

@@ -22,8 +22,9 @@ use crate::kernel::{Inspect, Pins};
 
 /// Show the flows that the rules allowed, or forget them
 ///
-/// Flows that are over are not shown. RULES is `due` where the rules have changed since they last allowed the flow: its
-/// next packet is put to them again. Idle times are up to about a second too long. An interface that is itself called
+/// Flows that are over are not shown. RULES is `due` where the rules have changed since the flow was last put to them: its
+/// next packet is. It is `cut` where they no longer allow it: until it is over, only a SYN begins another between the same
+/// ends. Idle times are up to about a second too long. An interface that is itself called
 /// flush is shown by `flows -- flush`; the order comes first, what it is about behind it.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]

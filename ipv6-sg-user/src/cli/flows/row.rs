@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ipv6_sg_common::abi::{Direction, Flow, FlowKey, FlowState};
+use ipv6_sg_common::abi::{Direction, Flow, FlowKey};
 use ipv6_sg_common::packet::protocol;
 use serde::Serialize;
 
@@ -19,13 +19,15 @@ pub(in crate::cli) struct FlowRow {
     peer_port: Option<u16>,
     /// Of ICMPv6 echo.
     identifier: Option<u16>,
-    /// Which way its first packet went: who opened it, and for echo, who asks.
+    /// Which way its first packet went, or is taken to have gone: who opened it, and for echo, who asks.
     opened: &'static str,
     state: &'static str,
     /// Since its last packet.
     idle_seconds: u64,
-    /// The rules have changed since they last allowed it: its next packet is put to them.
+    /// The rules have changed since it was last put to them: its next packet is.
     due: bool,
+    /// The rules did not allow it any more when it was last put to them.
+    cut: bool,
 }
 
 impl FlowRow {
@@ -40,9 +42,10 @@ impl FlowRow {
             peer_port,
             identifier,
             opened: Direction::from_number(flow.opened).map_or("-", Direction::name),
-            state: FlowState::from_number(flow.state).map_or("-", FlowState::name),
+            state: flow.state().name(),
             idle_seconds: Duration::from_nanos(now_ns.saturating_sub(flow.seen_ns)).as_secs(),
             due: flow.generation != generation,
+            cut: flow.cut != 0,
         }
     }
 
@@ -52,7 +55,11 @@ impl FlowRow {
             Some(identifier) => format!("{} echo {identifier}", self.protocol),
             None => self.protocol.clone(),
         };
-        let rules = if self.due { "due" } else { "current" };
+        let rules = match (self.due, self.cut) {
+            (true, _) => "due",
+            (false, true) => "cut",
+            (false, false) => "current",
+        };
         [
             what,
             end(&self.vm_address, self.vm_port),
@@ -106,8 +113,8 @@ mod tests {
             remote_port,
             protocol,
         };
-        let (state, opened) = (FlowState::Established as u8, Direction::ToVm as u8);
-        FlowRow::new(&key, &Flow { seen_ns, generation: 7, state, opened, padding: 0 }, 100 * SECOND, 7)
+        let flow = Flow { seen_ns, generation: 7, opened: Direction::ToVm as u8, spoken: 3, ended: 0, cut: 0 };
+        FlowRow::new(&key, &flow, 100 * SECOND, 7)
     }
 
     #[test]
@@ -137,7 +144,7 @@ mod tests {
             json!({
                 "protocol": "icmpv6", "vm_address": "2001:db8:1::1", "vm_port": null, "peer_address": "2001:db8:9::9",
                 "peer_port": null, "identifier": 4711, "opened": "to_vm", "state": "established", "idle_seconds": 1,
-                "due": false
+                "due": false, "cut": false
             })
         );
     }
