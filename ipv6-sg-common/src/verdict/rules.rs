@@ -102,10 +102,9 @@ pub(super) fn judge<F: Frame, T: Tables>(
             && let Some(after) = flow.after(direction, signal, now)
         {
             let way = if flow.opened_by(Direction::FromVm) { Direction::FromVm } else { Direction::ToVm };
-            let allowed = match flow.generation == generation {
-                true => flow.cut == 0,
-                false => allows(way, selectors.opening_number(way), false),
-            };
+            let known = flow.generation == generation && flow.cut == 0;
+            // One that is cut goes on with the very packet before which its rule comes back.
+            let allowed = known || allows(way, selectors.opening_number(way), false);
             // What is cut is as old as it was: only so it is over one day.
             let mut remembered = if allowed { after } else { flow };
             (remembered.generation, remembered.cut) = (generation, u8::from(!allowed));
