@@ -113,7 +113,7 @@ fn history(opener: Direction, segments: &[(bool, u8)]) -> Vec<(Direction, u8)> {
     segments.iter().map(|(by_opener, flags)| (if *by_opener { opener } else { other(opener) }, *flags)).collect()
 }
 
-/// The policy: the verdict on a segment, and the connection after it.
+/// The policy: the verdict on a segment, and the connection after it, when the rules have changed since the last segment.
 fn policy(access: Access, before: Option<Connection>, from: Direction, flags: u8) -> (Reason, Option<Connection>) {
     let new = if access.allows(from) {
         // In mid-stream it is the peer's, if it may be.
@@ -123,12 +123,15 @@ fn policy(access: Access, before: Option<Connection>, from: Direction, flags: u8
         (if from == FromVm { EgressDenied } else { IngressDenied }, before)
     };
     let Some(connection) = before else { return new };
+    // Who opened it was guessed.
+    if from != connection.opener && !connection.spoken[connection.opener as usize] {
+        return new;
+    }
     if begins(flags) && from == connection.opener && connection.is_over() {
         return (Established, Some(Connection::new(from, from, flags)));
     }
     // The other side begins nothing on these ports, but at the same moment as the opener.
-    let same_moment = connection.state() == FlowState::Opening && connection.spoken[connection.opener as usize];
-    if begins(flags) && from != connection.opener && !same_moment {
+    if begins(flags) && from != connection.opener && connection.state() != FlowState::Opening {
         return new;
     }
     (Established, Some(connection.after(from, flags)))

@@ -121,6 +121,12 @@ impl Flow {
         self.opened == direction as u8
     }
 
+    /// Whether who sends in this direction has said anything.
+    #[inline(always)]
+    pub const fn has_spoken(&self, direction: Direction) -> bool {
+        self.spoken & Self::SPOKEN << direction as u8 != 0
+    }
+
     /// How far it has come.
     #[inline(always)]
     pub const fn state(&self) -> FlowState {

@@ -113,7 +113,7 @@ impl Flow {
             match self.state() {
                 FlowState::Closing if self.opened_by(direction) => (self.spoken, self.ended) = (0, 0),
                 _ if self.opened_by(direction) => {}
-                FlowState::Opening if self.spoken != Self::SPOKEN << direction as u8 => {}
+                FlowState::Opening if !self.has_spoken(direction) => {}
                 _ => return None,
             }
         }

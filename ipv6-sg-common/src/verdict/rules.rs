@@ -105,17 +105,20 @@ pub(super) fn judge<F: Frame, T: Tables>(
             let known = flow.generation == generation && flow.cut == 0;
             // One that is cut goes on with the very packet before which its rule comes back.
             let allowed = known || allows(way, selectors.opening_number(way), false);
-            // What is cut is as old as it was: only so it is over one day.
-            let mut remembered = if allowed { after } else { flow };
-            (remembered.generation, remembered.cut) = (generation, u8::from(!allowed));
-            if remembered != flow {
-                tables.remember_flow(&key, &remembered);
-            }
-            if allowed {
-                return Ok(Reason::Established);
+            // Who never spoke may not have opened it: then the rules have to allow the packet itself, as they did before.
+            if known || !allowed || after.has_spoken(way) {
+                // What is cut is as old as it was: only so it is over one day.
+                let mut remembered = if allowed { after } else { flow };
+                (remembered.generation, remembered.cut) = (generation, u8::from(!allowed));
+                if remembered != flow {
+                    tables.remember_flow(&key, &remembered);
+                }
+                if allowed {
+                    return Ok(Reason::Established);
+                }
             }
             // Else the next packet of who was asked would go on with what nothing allows any more.
-            cut = signal != Signal::Begins;
+            cut = !allowed && signal != Signal::Begins;
         }
         if selectors.open() && !cut {
             opens = Some((generation, now));

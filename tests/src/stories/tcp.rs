@@ -141,6 +141,35 @@ fn mid_stream() -> Vec<Story> {
         .rules(&only_ingress(SSH))
         .gets(asked(ACK), Established)
         .sends(serves(PUSH_ACK), Established),
+        // Before the peer has spoken nobody knows that there is a connection.
+        Story::new(
+            "tcp_mid_stream_that_no_peer_ever_answered",
+            &both(SSH, r#"{ protocol = "tcp", peers = ["::/0"] }"#),
+        )
+        .sends(serves(PUSH_ACK), Allowed)
+        .sends(serves(PUSH_ACK), Established)
+        .rules(&only_ingress(SSH))
+        .sends(serves(PUSH_ACK), EgressDenied)
+        .sends(serves(PUSH_ACK), EgressDenied)
+        .gets(asked(ACK), Established)
+        .sends(serves(PUSH_ACK), Established)
+        .remembers(1),
+        Story::new("tcp_mid_stream_that_its_peer_answers_too_late", &ingress(SSH))
+            .sends(serves(PUSH_ACK), Allowed)
+            .rules(NO_RULES)
+            .sends(serves(PUSH_ACK), Allowed)
+            .gets(asked(ACK), IngressDenied)
+            .rules(&ingress(r#"{ protocol = "tcp", ports = "23", peers = ["::/0"] }"#))
+            .sends(serves(PUSH_ACK), Allowed)
+            .gets(asked(ACK), IngressDenied)
+            .remembers(1),
+        Story::new("tcp_mid_stream_that_every_change_allows", &ingress(SSH))
+            .sends(serves(PUSH_ACK), Allowed)
+            .rules(&both(SSH, r#"{ protocol = "tcp", peers = ["::/0"] }"#))
+            .sends(serves(PUSH_ACK), Allowed)
+            .gets(asked(ACK), Established)
+            .rules(&ingress(SSH))
+            .sends(serves(PUSH_ACK), Established),
         Story::new("tcp_mid_stream_of_a_client_of_a_vm_that_serves_others", &ingress(SSH))
             .sends(asks(ACK), Allowed)
             .rules(NO_RULES)
