@@ -4,13 +4,11 @@ use std::time::Instant;
 
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::Reason;
-use ipv6_sg_tests::frame::{Frame, Ipv6, icmpv6, tcp, udp};
-use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Process, eventually, honest};
-use ipv6_sg_tests::world::{NEIGHBOUR, NEIGHBOUR_MAC, ROUTER_MAC, STRANGER, VM, VM_MAC};
+use ipv6_sg_tests::frame::flags::{ACK, SYN};
+use ipv6_sg_tests::frame::{Ipv6, icmpv6, tcp, udp};
+use ipv6_sg_tests::lab::{Process, Web, eventually, honest, table};
+use ipv6_sg_tests::world::{NEIGHBOUR, STRANGER, VM};
 use serde_json::{Value, json};
-
-const SYN: u8 = 2;
-const ACK: u8 = 16;
 
 /// SSH from afar, and echo from anywhere.
 const WEB: &str = "\
@@ -21,73 +19,46 @@ ingress = [
 ]
 ";
 
-/// A hypervisor with a guest in a group, one without, and somebody beyond both.
+/// The stage, and when its port could have seen a first packet.
 struct Host {
-    vm: Guest,
-    outside: Guest,
-    /// In no group.
-    _plain: Guest,
-    /// Before the first packet.
+    web: Web,
     start: Instant,
-    hypervisor: Hypervisor,
 }
 
 impl Host {
     /// With three flows: a connection from afar, an echo request to the VM, and a datagram from it.
     fn new() -> (Self, Process) {
-        let hypervisor = Hypervisor::new();
-        let vm = hypervisor.guest("vm1", VM_MAC, Ip::Silent);
-        let plain = hypervisor.guest("vm2", ROUTER_MAC, Ip::Silent);
-        let outside = hypervisor.guest("up0", NEIGHBOUR_MAC, Ip::Silent);
-        hypervisor.port("vm1", VM_MAC, "security_groups = [\"web\"]\necho = \"rules\"");
-        hypervisor.port("vm2", ROUTER_MAC, "");
-        hypervisor.site.state("30-groups.toml", WEB);
-        let daemon = hypervisor.daemon();
-        let host = Self { vm, outside, _plain: plain, start: Instant::now(), hypervisor };
+        let (web, daemon) = Web::new(WEB, "echo = \"rules\"");
+        let host = Self { web, start: Instant::now() };
+        let web = &host.web;
         // What is refused leaves no flow.
-        host.outside.wire().send(&to_vm(Ipv6::new(STRANGER, VM, tcp(50_000, 80, SYN))));
-        host.deliver(&to_vm(Ipv6::new(STRANGER, VM, tcp(50_000, 22, SYN))));
-        host.emit(&from_vm(Ipv6::new(VM, STRANGER, tcp(22, 50_000, SYN | ACK))));
-        host.deliver(&to_vm(Ipv6::new(NEIGHBOUR, VM, icmpv6::echo_request())));
-        host.emit(&honest(&host.vm, &host.outside, 0));
+        web.outside.wire().send(&Web::to_vm(Ipv6::new(STRANGER, VM, tcp(50_000, 80, SYN))));
+        web.deliver(&Web::to_vm(Ipv6::new(STRANGER, VM, tcp(50_000, 22, SYN))));
+        web.emit(&Web::from_vm(Ipv6::new(VM, STRANGER, tcp(22, 50_000, SYN | ACK))));
+        web.deliver(&Web::to_vm(Ipv6::new(NEIGHBOUR, VM, icmpv6::echo_request())));
+        web.emit(&honest(&web.vm, &web.outside, 0));
         let counts = host.counts();
         assert_eq!((counts.0, counts.1), (3, 1), "allowed and established");
         assert_eq!(host.dropped(Reason::IngressDenied), 1);
         (host, daemon)
     }
 
-    /// Sends a frame to the VM that arrives.
-    #[track_caller]
-    fn deliver(&self, frame: &Frame) {
-        let into = self.vm.wire();
-        self.outside.wire().send(frame);
-        into.until("the frame at the VM", |seen| seen == frame.bytes);
-    }
-
-    /// Sends a frame from the VM that arrives.
-    #[track_caller]
-    fn emit(&self, frame: &Frame) {
-        let into = self.outside.wire();
-        self.vm.wire().send(frame);
-        into.until("the frame outside", |seen| seen == frame.bytes);
-    }
-
     /// How many packets opened a flow, and how many belonged to one.
     fn counts(&self) -> (u64, u64) {
-        let counters = self.hypervisor.counters("vm1");
+        let counters = self.web.hypervisor.counters("vm1");
         let count = |reason| Direction::ALL.map(|way| counters.direction(way).of(reason).packets).iter().sum();
         (count(Reason::Allowed), count(Reason::Established))
     }
 
     fn dropped(&self, reason: Reason) -> u64 {
-        self.hypervisor.counters("vm1").to_vm.of(reason).packets
+        self.web.hypervisor.counters("vm1").to_vm.of(reason).packets
     }
 
     /// The flows that `words` show, without their idle times, and without whether they are due: rules are put in force
     /// once more a while after a daemon's start.
     #[track_caller]
     fn flows(&self, words: &str) -> Vec<Value> {
-        let Value::Array(mut rows) = self.hypervisor.json(&format!("flows {words}")) else { panic!("no list") };
+        let Value::Array(mut rows) = self.web.hypervisor.json(&format!("flows {words}")) else { panic!("no list") };
         for row in &mut rows {
             let row = row.as_object_mut().expect("a flow");
             assert!(row.remove("due").is_some_and(|due| due.is_boolean()));
@@ -99,24 +70,11 @@ impl Host {
     }
 }
 
-fn to_vm(packet: Ipv6) -> Frame {
-    packet.ethernet(Direction::ToVm).from(NEIGHBOUR_MAC).to(VM_MAC).build()
-}
-
-fn from_vm(packet: Ipv6) -> Frame {
-    packet.ethernet(Direction::FromVm).from(VM_MAC).to(NEIGHBOUR_MAC).build()
-}
-
-/// The lines of a table, their columns apart by two or more spaces.
-fn table(text: &str) -> Vec<Vec<&str>> {
-    text.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()).collect()
-}
-
 #[test]
 fn what_a_port_remembers() {
     let (host, daemon) = Host::new();
     drop(daemon);
-    let ifindex = host.hypervisor.netns.ifindex("vm1");
+    let ifindex = host.web.hypervisor.netns.ifindex("vm1");
     let row =
         |protocol: &str, ports: [Option<u16>; 2], peer: String, identifier: Option<u16>, opened: &str, state: &str| {
             json!({
@@ -144,7 +102,7 @@ fn what_a_port_remembers() {
         assert_eq!(host.flows(words).iter().collect::<Vec<_>>(), wanted, "flows {words}");
     }
 
-    let text = host.hypervisor.ask("flows");
+    let text = host.web.hypervisor.ask("flows");
     let rows = table(&text);
     let headings = ["INTERFACE", "PROTOCOL", "VM ADDRESS", "PEER ADDRESS", "OPENED", "STATE", "IDLE", "RULES"];
     assert_eq!(rows[0], headings);
@@ -157,8 +115,8 @@ fn what_a_port_remembers() {
         "interface": "vm1", "ifindex": ifindex, "has_rules": true, "opening": 2, "established": 1, "closing": 0,
         "cut": 0, "total": 3, "most": 16_384
     });
-    assert_eq!(host.hypervisor.json("flows vm1 --count"), json!([count]));
-    let text = host.hypervisor.ask("flows --count --protocol tcp");
+    assert_eq!(host.web.hypervisor.json("flows vm1 --count"), json!([count]));
+    let text = host.web.hypervisor.ask("flows --count --protocol tcp");
     let rows = table(&text);
     assert_eq!(rows[0], ["INTERFACE", "OPENING", "ESTABLISHED", "CLOSING", "CUT", "TOTAL", "MOST"]);
     assert_eq!(rows[1], ["vm1", "0", "1", "0", "0", "1", "16384"]);
@@ -169,45 +127,45 @@ fn what_a_port_remembers() {
 fn what_an_operator_lets_a_port_forget() {
     let (host, daemon) = Host::new();
     drop(daemon);
-    assert_eq!(host.hypervisor.ask("flows flush --protocol tcp --port 80"), "0 flows forgotten\n");
-    assert_eq!(host.hypervisor.ask("flows flush vm2"), "0 flows forgotten\n");
+    assert_eq!(host.web.hypervisor.ask("flows flush --protocol tcp --port 80"), "0 flows forgotten\n");
+    assert_eq!(host.web.hypervisor.ask("flows flush vm2"), "0 flows forgotten\n");
     assert_eq!(host.flows("").len(), 3);
-    assert_eq!(host.hypervisor.ask("flows flush --protocol tcp"), "vm1: 1 flow forgotten\n");
+    assert_eq!(host.web.hypervisor.ask("flows flush --protocol tcp"), "vm1: 1 flow forgotten\n");
     assert_eq!(host.flows("").len(), 2);
     // The rules are asked about its next packet, and still allow it.
-    host.deliver(&to_vm(Ipv6::new(STRANGER, VM, tcp(50_000, 22, ACK))));
+    host.web.deliver(&Web::to_vm(Ipv6::new(STRANGER, VM, tcp(50_000, 22, ACK))));
     assert_eq!(host.counts(), (4, 1));
     assert_eq!(host.flows("--protocol tcp")[0]["state"], "opening");
     // What only the VM's side may begin is cut until the VM goes on with it.
-    assert_eq!(host.hypervisor.ask("flows flush vm1"), "vm1: 3 flows forgotten\n");
-    let ifindex = host.hypervisor.netns.ifindex("vm1");
+    assert_eq!(host.web.hypervisor.ask("flows flush vm1"), "vm1: 3 flows forgotten\n");
+    let ifindex = host.web.hypervisor.netns.ifindex("vm1");
     let nothing = json!([{ "interface": "vm1", "ifindex": ifindex, "forgotten": 0 }]);
-    assert_eq!(host.hypervisor.json("flows flush vm1"), nothing);
+    assert_eq!(host.web.hypervisor.json("flows flush vm1"), nothing);
     let answer = Ipv6::new(NEIGHBOUR, VM, udp(4000, 4000, b"answer"));
-    host.outside.wire().send(&to_vm(answer.clone()));
+    host.web.outside.wire().send(&Web::to_vm(answer.clone()));
     eventually("a refusal", || (host.dropped(Reason::IngressDenied) == 2).then_some(()));
-    host.emit(&honest(&host.vm, &host.outside, 1));
-    host.deliver(&to_vm(answer));
+    host.web.emit(&honest(&host.web.vm, &host.web.outside, 1));
+    host.web.deliver(&Web::to_vm(answer));
     assert_eq!(host.counts(), (5, 2));
 }
 
 #[test]
 fn flows_that_are_due() {
     let (host, _daemon) = Host::new();
-    let due = |protocol: &str| host.hypervisor.json(&format!("flows --protocol {protocol}"))[0]["due"].clone();
-    host.hypervisor.site.state("30-groups.toml", &WEB.replace("type = 128", "type = 129"));
-    let echo = to_vm(Ipv6::new(NEIGHBOUR, VM, icmpv6::echo_request()));
+    let due = |protocol: &str| host.web.hypervisor.json(&format!("flows --protocol {protocol}"))[0]["due"].clone();
+    host.web.hypervisor.groups(&WEB.replace("type = 128", "type = 129"));
+    let echo = Web::to_vm(Ipv6::new(NEIGHBOUR, VM, icmpv6::echo_request()));
     eventually("a refusal", || {
-        host.outside.wire().send(&echo);
+        host.web.outside.wire().send(&echo);
         (host.dropped(Reason::IngressDenied) > 1).then_some(())
     });
     // The connection is put to the rules by its next packet, and current then: once more when that was while they
     // changed.
     eventually("a flow that is due", || (due("tcp") == json!(true)).then_some(()));
-    let text = host.hypervisor.ask("flows vm1 --protocol tcp");
+    let text = host.web.hypervisor.ask("flows vm1 --protocol tcp");
     assert_eq!(table(&text)[1][7], "due", "{text}");
     eventually("a current flow", || {
-        host.deliver(&to_vm(Ipv6::new(STRANGER, VM, tcp(50_000, 22, ACK))));
+        host.web.deliver(&Web::to_vm(Ipv6::new(STRANGER, VM, tcp(50_000, 22, ACK))));
         (due("tcp") == json!(false)).then_some(())
     });
     // What no rule allows any more is remembered as cut, and asked for as such.
@@ -227,14 +185,14 @@ fn flows_that_are_due() {
 fn many_flows() {
     let (host, _daemon) = Host::new();
     let (before, _) = host.counts();
-    let frame = |port: u16| from_vm(Ipv6::new(VM, NEIGHBOUR, udp(port, 9, b"many")));
-    let (out, last) = (host.vm.wire(), 9000);
+    let frame = |port: u16| Web::from_vm(Ipv6::new(VM, NEIGHBOUR, udp(port, 9, b"many")));
+    let (out, last) = (host.web.vm.wire(), 9000);
     (1..last).for_each(|port| out.send(&frame(port)));
-    host.emit(&frame(last));
+    host.web.emit(&frame(last));
     let opened = host.counts().0 - before;
     assert!(opened > 8192, "only {opened} datagrams got through");
-    let count = host.hypervisor.json("flows vm1 --count --peer 2001:db8:100::/64 --port 9");
+    let count = host.web.hypervisor.json("flows vm1 --count --peer 2001:db8:100::/64 --port 9");
     assert_eq!((&count[0]["opening"], &count[0]["total"]), (&json!(opened), &json!(opened)));
-    assert_eq!(host.hypervisor.ask("flows flush --port 9"), format!("vm1: {opened} flows forgotten\n"));
+    assert_eq!(host.web.hypervisor.ask("flows flush --port 9"), format!("vm1: {opened} flows forgotten\n"));
     assert_eq!(host.flows("").len(), 3);
 }

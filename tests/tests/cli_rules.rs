@@ -2,16 +2,14 @@
 
 use std::fs;
 
-use ipv6_sg_common::abi::{Direction, MAX_PEERS, MAX_SERVICES};
+use ipv6_sg_common::abi::{MAX_PEERS, MAX_SERVICES};
+use ipv6_sg_tests::frame::flags::{ACK, SYN};
 use ipv6_sg_tests::frame::{Frame, Ipv6, tcp, udp};
-use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Process, eventually};
-use ipv6_sg_tests::world::{NEIGHBOUR_MAC, ROUTER_MAC, STRANGER, VM, VM_MAC};
+use ipv6_sg_tests::lab::{Web, eventually};
+use ipv6_sg_tests::world::{STRANGER, VM};
 use serde_json::{Value, json};
 
-const SYN: u8 = 2;
-const ACK: u8 = 16;
-
-/// SSH from afar, and names for members.
+/// SSH from afar, and names for members, of which the VM is one.
 const WEB: &str = "\
 [security_group.web]
 ingress = [
@@ -21,30 +19,10 @@ ingress = [
 members = [\"2001:db8:5::/64\"]
 ";
 
-/// A guest in that group, which is a member of it too, somebody outside, and a guest in none.
-fn hypervisor() -> (Hypervisor, [Guest; 3], Process) {
-    let hypervisor = Hypervisor::new();
-    let vm = hypervisor.guest("vm1", VM_MAC, Ip::Silent);
-    let plain = hypervisor.guest("vm2", ROUTER_MAC, Ip::Silent);
-    let outside = hypervisor.guest("up0", NEIGHBOUR_MAC, Ip::Silent);
-    hypervisor.port("vm1", VM_MAC, "security_groups = [\"web\"]");
-    hypervisor.port("vm2", ROUTER_MAC, "");
-    hypervisor.site.state("30-groups.toml", WEB);
-    let daemon = hypervisor.daemon();
-    (hypervisor, [vm, outside, plain], daemon)
-}
-
-fn to_vm(packet: Ipv6) -> Frame {
-    packet.ethernet(Direction::ToVm).from(NEIGHBOUR_MAC).to(VM_MAC).build()
-}
-
-fn hex(frame: &Frame) -> String {
-    frame.bytes.iter().map(|octet| format!("{octet:02x}")).collect()
-}
-
 #[test]
 fn as_written_and_as_enforced() {
-    let (hypervisor, _guests, daemon) = hypervisor();
+    let (web, daemon) = Web::new(WEB, "");
+    let hypervisor = &web.hypervisor;
     drop(daemon);
     let rows = hypervisor.json("rules");
     let row = &rows[0];
@@ -122,9 +100,10 @@ vm2: VM vm-vm2, no rules apply
 
 #[test]
 fn many_peers_are_cut_and_all_are_to_be_had() {
-    let (hypervisor, _guests, _daemon) = hypervisor();
+    let (web, _daemon) = Web::new(WEB, "");
+    let hypervisor = &web.hypervisor;
     let members: Vec<_> = (0..30).map(|number| format!("\"2001:db8:6:{number:x}::/64\"")).collect();
-    hypervisor.site.state("30-groups.toml", &WEB.replace("\"2001:db8:5::/64\"", &members.join(", ")));
+    hypervisor.groups(&WEB.replace("\"2001:db8:5::/64\"", &members.join(", ")));
     let enforced = || hypervisor.json("rules vm1")[0]["enforced"]["ingress"]["table"].clone();
     eventually("all members", || (enforced().as_array().map(Vec::len) == Some(32)).then_some(()));
     let peers = |words: &str| {
@@ -137,14 +116,15 @@ fn many_peers_are_cut_and_all_are_to_be_had() {
 
 #[test]
 fn what_is_written_and_not_enforced() {
-    let (hypervisor, _guests, daemon) = hypervisor();
+    let (web, daemon) = Web::new(WEB, "");
+    let hypervisor = &web.hypervisor;
     drop(daemon);
     let differs = |words: &str| {
         let row = hypervisor.json(words)[0].clone();
         (row["differs"].clone(), row["notes"].to_string())
     };
     let site = &hypervisor.site;
-    site.state("30-groups.toml", &WEB.replace("\"22\"", "\"23\""));
+    hypervisor.groups(&WEB.replace("\"22\"", "\"23\""));
     let (sides, notes) = differs("rules vm1");
     assert_eq!(sides, json!(["ingress"]));
     let note = "what is enforced for ingress is not what the state files say: the daemon is not running";
@@ -153,8 +133,8 @@ fn what_is_written_and_not_enforced() {
     assert!(text.contains(&format!("vm1: {note}")), "{text}");
     // What a packet would get is what is enforced; that the files say otherwise is said.
     let explain = |port: u16| {
-        let frame = to_vm(Ipv6::new(STRANGER, VM, tcp(50_000, port, SYN)));
-        hypervisor.json(&format!("explain vm1 --to-vm --hex {}", hex(&frame)))["frames"][0].clone()
+        let frame = Web::to_vm(Ipv6::new(STRANGER, VM, tcp(50_000, port, SYN)));
+        hypervisor.json(&format!("explain vm1 --to-vm --hex {frame:?}"))["frames"][0].clone()
     };
     let (old, new) = (explain(22), explain(23));
     assert_eq!((&old["reason"], &old["rule"]), (&json!("allowed"), &Value::Null));
@@ -170,7 +150,7 @@ fn what_is_written_and_not_enforced() {
     assert!(hypervisor.ask("rules vm1").starts_with("vm1: security groups not known\n"));
 
     // Files that cannot be read leave the compiled form.
-    site.state("30-groups.toml", "nonsense");
+    hypervisor.groups("nonsense");
     let text = hypervisor.ask("rules vm1");
     let end = "here is what is enforced alone, for the state files cannot be read: ";
     assert!(text.contains("  ingress as enforced: 3 peers") && text.contains(end), "{text}");
@@ -186,13 +166,12 @@ fn what_is_written_and_not_enforced() {
 
 #[test]
 fn explain_judges_by_the_flows_that_are_there() {
-    let (hypervisor, [vm, outside, _plain], daemon) = hypervisor();
-    let into = vm.wire();
-    let [open, goes_on] = [SYN, ACK].map(|flags| to_vm(Ipv6::new(STRANGER, VM, tcp(50_000, 22, flags))));
-    let answer = Ipv6::new(VM, STRANGER, tcp(22, 50_000, SYN | ACK));
-    let answer = answer.ethernet(Direction::FromVm).from(VM_MAC).to(NEIGHBOUR_MAC).build();
+    let (web, daemon) = Web::new(WEB, "");
+    let hypervisor = &web.hypervisor;
+    let [open, goes_on] = [SYN, ACK].map(|flags| Web::to_vm(Ipv6::new(STRANGER, VM, tcp(50_000, 22, flags))));
+    let answer = Web::from_vm(Ipv6::new(VM, STRANGER, tcp(22, 50_000, SYN | ACK)));
     let explain = |way: &str, frames: &[&Frame]| {
-        let frames: Vec<_> = frames.iter().map(|frame| format!("--hex {}", hex(frame))).collect();
+        let frames: Vec<_> = frames.iter().map(|frame| format!("--hex {frame:?}")).collect();
         let report = hypervisor.json(&format!("explain vm1 --{way} {}", frames.join(" ")));
         assert_eq!(report["judged_by"], "kernel");
         let Value::Array(frames) = report["frames"].clone() else { panic!("no list: {report}") };
@@ -208,15 +187,14 @@ fn explain_judges_by_the_flows_that_are_there() {
     }
     assert_eq!(hypervisor.json("flows"), json!([]));
 
-    outside.wire().send(&open);
-    into.until("the frame", |frame| frame == open.bytes);
+    web.deliver(&open);
     drop(daemon);
     for frame in [&explain("from-vm", &[&answer])[0], &explain("to-vm", &[&goes_on])[0]] {
         assert_eq!((&frame["reason"], rule(frame)), (&json!("established"), (json!("web"), json!(0))), "{frame}");
         assert_eq!((&frame["flow"]["vm_port"], &frame["flow"]["opened"]), (&json!(22), &json!("to_vm")));
         assert_eq!(frame["rule_text"], "web ingress[0]: tcp 22 from 2a00:f10:121:b00::/64");
     }
-    let text = hypervisor.ask(&format!("explain vm1 --to-vm --hex {}", hex(&goes_on)));
+    let text = hypervisor.ask(&format!("explain vm1 --to-vm --hex {goes_on:?}"));
     let flow = format!("  flow: tcp, {VM}.22 and {STRANGER}.50000, opened to_vm, opening, idle ");
     assert!(text.contains(&flow), "{text}");
     // Without the flow, the answer is the VM's own beginning.
@@ -225,6 +203,6 @@ fn explain_judges_by_the_flows_that_are_there() {
     assert_eq!((&frame["reason"], &frame["flow"], &frame["rule"]), (&json!("allowed"), &Value::Null, &Value::Null));
     assert!(frame["rule_text"].as_str().is_some_and(|text| text.starts_with("no egress rule: ")), "{frame}");
     // Members are who they are on this host.
-    let names = to_vm(Ipv6::new("2001:db8:5::7".parse().expect("an address"), VM, udp(53, 53, b"?")));
+    let names = Web::to_vm(Ipv6::new("2001:db8:5::7".parse().expect("an address"), VM, udp(53, 53, b"?")));
     assert_eq!(rule(&explain("to-vm", &[&names])[0]), (json!("web"), json!(1)));
 }

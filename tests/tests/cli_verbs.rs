@@ -9,7 +9,9 @@ use std::time::Duration;
 use ipv6_sg::kernel::Inspect;
 use ipv6_sg_common::abi::{ABI_VERSION, Direction, maps};
 use ipv6_sg_tests::frame::{Ipv6, udp};
-use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Process, Wire, address, eventually, forged, has_links, honest, run};
+use ipv6_sg_tests::lab::{
+    Guest, Hypervisor, Ip, Process, Wire, address, eventually, forged, has_links, honest, run, table,
+};
 use ipv6_sg_tests::world::{NEIGHBOUR_MAC, STRANGER, VM, VM_LINK_LOCAL, VM_MAC};
 use serde_json::{Value, json};
 
@@ -27,11 +29,6 @@ fn hypervisor(more: &str) -> (Hypervisor, Guest, Guest, Process) {
     let last = honest(&vm, &listener, 1);
     into.until("the honest frames", |frame| frame == last.bytes);
     (hypervisor, vm, listener, daemon)
-}
-
-/// The lines of a table, their columns apart by two or more spaces.
-fn table(text: &str) -> Vec<Vec<&str>> {
-    text.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()).collect()
 }
 
 #[test]

@@ -7,16 +7,12 @@ use std::collections::BTreeMap;
 use ipv6_sg_common::abi::Direction::{self, FromVm, ToVm};
 use ipv6_sg_common::abi::{Flow, FlowKey, FlowState};
 use ipv6_sg_common::verdict::Reason::{self, *};
+use ipv6_sg_tests::frame::flags::{ACK, FIN, RST, SYN};
 use ipv6_sg_tests::frame::{Frame, Ipv6, OnWire as _, tcp};
 use ipv6_sg_tests::host::Host;
 use ipv6_sg_tests::object::Object;
 use ipv6_sg_tests::state;
 use ipv6_sg_tests::world::*;
-
-const FIN: u8 = 1;
-const SYN: u8 = 2;
-const RST: u8 = 4;
-const ACK: u8 = 16;
 
 /// Directions in which something was said, by number.
 type Said = [bool; 2];

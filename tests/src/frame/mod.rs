@@ -2,6 +2,7 @@
 
 pub mod dhcpv6;
 pub mod extension;
+pub mod flags;
 pub mod icmpv6;
 pub mod ipv4;
 mod ipv6;

@@ -15,6 +15,7 @@
 //! - [`transfer`], [`datagrams`]: what guests do all day
 //! - [`radvd`]: the router's voice
 //! - [`Pod`]: VMs, their router and the world beyond
+//! - [`Web`]: a VM in a security group, one in none, and somebody outside
 //! - [`Streams`]: flows that never pause, each frame counted; [`Conversation`]: one of the kernel's own
 //! - [`Traffic`]: honest and forged frames that never pause
 //!
@@ -43,6 +44,7 @@ pub mod tap;
 mod traffic;
 mod undo;
 mod vnet_socket;
+mod web;
 mod wire;
 
 use std::sync::LazyLock;
@@ -64,13 +66,14 @@ pub use pod::{BEYOND, Counts, Keys, Pod};
 pub use process::{Outcome, Process, outcome, run};
 pub use radvd::radvd;
 pub use signals::wait_if_ending;
-pub use site::{Site, binary, port};
+pub use site::{Site, binary, port, table};
 pub use socket::{bind, packet_socket};
 pub use streams::{Delivery, Leg, Streams};
 pub use talk::{datagrams, transfer};
 pub use tap::Tap;
 pub use traffic::{Report, Traffic, address, forged, honest};
 pub use vnet_socket::{LEAST, VnetSocket};
+pub use web::Web;
 pub use wire::Wire;
 
 /// How long a test waits for what must happen: far longer than it takes, for machines that do other things too.

@@ -147,6 +147,11 @@ impl Site {
     }
 }
 
+/// The lines of a table that a verb has printed, their columns apart by two or more spaces.
+pub fn table(text: &str) -> Vec<Vec<&str>> {
+    text.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()).collect()
+}
+
 fn list(directory: &Path, found: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for path in entries.map(|entry| entry.expect("readable").path()) {

@@ -3,18 +3,16 @@
 use ipv6_sg_common::verdict::Reason::*;
 
 use super::{NO_RULES, Story, back, both, ingress, only_ingress, out};
+use crate::frame::flags::{ACK, FIN, RST, SYN};
 use crate::frame::{Ipv6, tcp};
 use crate::world::*;
 
-pub(super) const SYN: u8 = 0x02;
-pub(super) const SYN_ACK: u8 = 0x12;
-pub(super) const ACK: u8 = 0x10;
-const PUSH_ACK: u8 = 0x18;
-pub(super) const FIN_ACK: u8 = 0x11;
-pub(super) const RST: u8 = 0x04;
-const RST_ACK: u8 = 0x14;
+pub(super) const SYN_ACK: u8 = SYN | ACK;
+const PUSH_ACK: u8 = 0x08 | ACK;
+pub(super) const FIN_ACK: u8 = FIN | ACK;
+const RST_ACK: u8 = RST | ACK;
 /// A SYN of who would like explicit congestion notification (RFC 3168).
-const SYN_ECN: u8 = 0xc2;
+const SYN_ECN: u8 = 0xc0 | SYN;
 
 /// Secure shell from everybody.
 const SSH: &str = r#"{ protocol = "tcp", ports = "22", peers = ["::/0"] }"#;

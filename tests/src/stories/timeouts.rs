@@ -4,8 +4,9 @@
 
 use ipv6_sg_common::verdict::Reason::*;
 
-use super::tcp::{ACK, FIN_ACK, RST, SYN, SYN_ACK};
+use super::tcp::{FIN_ACK, SYN_ACK};
 use super::{ECHO_RULES, NO_RULES, Story, back, both, only_ingress, out};
+use crate::frame::flags::{ACK, RST, SYN};
 use crate::frame::{Ipv6, icmpv6, raw, sctp, tcp, udp};
 
 /// Half a minute: longer than any story takes.

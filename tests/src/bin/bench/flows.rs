@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use ipv6_sg_common::abi::Direction::{self, FromVm, ToVm};
 use ipv6_sg_common::abi::programs;
+use ipv6_sg_tests::frame::flags::{ACK, SYN};
 use ipv6_sg_tests::frame::{Ipv6, OnWire as _, tcp, udp};
 use ipv6_sg_tests::object::Object;
 use ipv6_sg_tests::state;
@@ -154,8 +155,6 @@ fn between(direction: Direction, upper: ipv6_sg_tests::frame::Upper) -> Vec<u8> 
 
 /// A connection that this direction opens: its first segment, the answer, and any that follows.
 fn connection(direction: Direction) -> [Vec<u8>; 3] {
-    const SYN: u8 = 0x02;
-    const ACK: u8 = 0x10;
     let back = if direction == FromVm { ToVm } else { FromVm };
     [
         between(direction, tcp(40_000, TCP_PORT, SYN)),

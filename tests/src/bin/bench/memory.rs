@@ -29,8 +29,7 @@ const IFINDEX: u32 = u32::MAX / 2;
 pub fn measure() -> Result<Part> {
     let mut table = Table::new(["what", "bytes by memlock", "bytes of MemAvailable"]);
     let mut row = |what: &str, said: u64, seen: Option<i64>| {
-        let seen = seen.map_or_else(|| "-".to_owned(), |seen| seen.to_string());
-        table.row([what.to_owned(), said.to_string(), seen]);
+        table.row([what.to_owned(), said.to_string(), seen.map_or_else(|| "-".to_owned(), |seen| shown(said, seen))]);
     };
     let before = available()?;
     let mut enforced = Enforced::open()?;
@@ -76,10 +75,20 @@ pub fn measure() -> Result<Part> {
         row(what, said, (map == maps::PEERS).then_some(seen));
     }
     let note = "What the kernel says of its maps, and how much less memory was available afterwards; the second has in it \
-                what other programs took and gave back meanwhile, and inner nodes of the tries, which the first does not \
-                count. Equal rulesets are there once, whatever the number of VMs that have them."
+                what other programs took and gave back meanwhile, beside which it can be too small to see, and inner nodes \
+                of the tries, which the first does not count. Equal rulesets are there once, whatever the number of VMs that \
+                have them."
         .to_owned();
     Ok(Part { name: "memory", title: "Memory", note, tables: vec![table], aims: Vec::new(), bars: None })
+}
+
+/// What was seen to be taken, which is what the kernel says at least: where it is less, it is the rest of the machine that
+/// was seen.
+fn shown(said: u64, seen: i64) -> String {
+    match u64::try_from(seen) {
+        Ok(seen) if seen >= said => seen.to_string(),
+        _ => "too small to see".to_owned(),
+    }
 }
 
 fn pinned(enforced: &Enforced, name: &str) -> Result<MapData> {
