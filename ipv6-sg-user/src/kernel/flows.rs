@@ -7,7 +7,7 @@ use ipv6_sg_common::abi::{Flow, FlowKey, maps};
 
 use super::error::{caused_by, not_permitted};
 use super::pod::Raw;
-use super::{KernelError, Result, batch, nested};
+use super::{KernelError, Result, batch, kept_aside, nested};
 
 /// The memory of one port's flows.
 pub struct PortFlows {
@@ -19,11 +19,11 @@ impl PortFlows {
     /// The memory at this index; `None` when there is none.
     pub(super) fn open(outer: &ArrayOfMaps<MapData>, memory: u32) -> Result<Option<Self>> {
         let Some(map) = nested::at(outer, memory).map_err(refused("read"))? else { return Ok(None) };
-        let most = map.info().map_err(refused("read"))?.max_entries();
-        Ok(Some(Self { map, most }))
+        let entries = map.info().map_err(refused("read"))?.max_entries();
+        Ok(Some(Self { map, most: entries.saturating_sub(kept_aside()?) }))
     }
 
-    /// How many flows it has room for.
+    /// How many flows it has room for: what the settings said when it was made.
     pub const fn most(&self) -> u32 {
         self.most
     }

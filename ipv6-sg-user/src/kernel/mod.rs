@@ -43,7 +43,7 @@ pub use error::KernelError;
 pub use flows::PortFlows;
 pub use guard::Guard;
 pub use hook::{Attachment, Hook, TcMethod, XdpMode};
-pub use inner::InnerMaker;
+pub use inner::{InnerMaker, kept_aside};
 pub use inspect::{Events, Inspect};
 pub use object::OBJECT;
 pub use pins::Pins;

@@ -61,7 +61,7 @@ impl Nested {
         Ok(Self { kind, outer, maker })
     }
 
-    /// Maps made from now on have so many entries. Whether they had others before.
+    /// Maps made from now on have room for so many entries. Whether it was for others before.
     pub(super) fn resize(&mut self, entries: u32) -> bool {
         self.maker.resize(entries)
     }

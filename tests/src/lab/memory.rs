@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use ipv6_sg::kernel::kept_aside;
 use ipv6_sg_common::abi::{ABI_VERSION, maps};
 use serde_json::{Value, json};
 
@@ -11,12 +12,19 @@ use super::{Hypervisor, run};
 /// One of a port's memories.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Memory {
-    /// How much has room in it.
+    /// How many entries the kernel has room for: what is kept aside among them.
     pub room: u64,
     /// How many bytes the kernel says it takes.
     pub bytes: u64,
     /// The keys of what is in it.
     pub keys: BTreeSet<Vec<u8>>,
+}
+
+impl Memory {
+    /// How many keys there can be.
+    pub fn most(&self) -> usize {
+        usize::try_from(self.room).expect("a count")
+    }
 }
 
 impl Hypervisor {
@@ -56,6 +64,11 @@ impl Hypervisor {
 #[track_caller]
 fn answer(bpftool: &mut Command) -> Value {
     serde_json::from_str(&run(bpftool)).unwrap_or(Value::Null)
+}
+
+/// How much room the kernel is to have where so many entries are to be remembered.
+pub fn room(entries: u32) -> u64 {
+    u64::from(entries) + u64::from(kept_aside().expect("the kernel says how many CPUs there can be"))
 }
 
 /// A key as bpftool wants it.

@@ -59,7 +59,7 @@ pub use guest::{Guest, Ip};
 pub use hypervisor::Hypervisor;
 pub use libvirt::{Domain, Libvirt};
 pub use machine::Machine;
-pub use memory::{Memory, bytes, hex, key};
+pub use memory::{Memory, bytes, hex, key, room};
 pub use netns::Netns;
 pub use orders::Orders;
 pub use pod::{BEYOND, Counts, Keys, Pod};
