@@ -2,14 +2,18 @@
 //! else notices.
 
 use std::net::Ipv6Addr;
+use std::{panic, thread};
 
 use ipv6_sg_common::abi::{Direction, FRAGMENTS_PER_PORT, maps};
 use ipv6_sg_common::verdict::Reason;
 use ipv6_sg_tests::frame::extension::fragment;
+use ipv6_sg_tests::frame::flags::{ACK, SYN};
 use ipv6_sg_tests::frame::{Frame, Ipv6, raw, tcp, udp};
 use ipv6_sg_tests::lab::{Delivery, Guest, Hypervisor, Ip, Leg, Memory, Process, Streams, address, eventually, room};
 use ipv6_sg_tests::world::{NEIGHBOUR_MAC, ROUTER_MAC, VM_MAC};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 /// How many flows a port remembers here: few, so that little is enough to fill it many times over.
 const ROOM: u32 = 1024;
@@ -46,10 +50,10 @@ impl Stage {
         let (asks, answers) = (ends(&self.neighbour, &self.listener), ends(&self.listener, &self.neighbour));
         let streams = Streams::start(vec![
             Leg::new(&self.neighbour, &self.listener, |data| {
-                Ipv6::new(asks.0, asks.1, tcp(40_000, 443, 0x10).data(data))
+                Ipv6::new(asks.0, asks.1, tcp(40_000, 443, ACK).data(data))
             }),
             Leg::new(&self.listener, &self.neighbour, |data| {
-                Ipv6::new(answers.0, answers.1, tcp(443, 40_000, 0x10).data(data))
+                Ipv6::new(answers.0, answers.1, tcp(443, 40_000, ACK).data(data))
             })
             .answers(0),
         ]);
@@ -84,10 +88,15 @@ fn frame(from: &Guest, to: &Guest, packet: &Ipv6) -> Frame {
 
 /// Sends a frame so many times, each with its number in four bytes of it.
 fn flood(from: &Guest, frame: &Frame, at: usize, count: u32) {
+    flood_of(1, from, frame, at, count);
+}
+
+/// The same, and each number in so many frames.
+fn flood_of(frames: u32, from: &Guest, frame: &Frame, at: usize, count: u32) {
     let (wire, mut bytes) = (from.wire(), frame.bytes.clone());
     for number in 1..=count {
         bytes[at..at + 4].copy_from_slice(&number.to_be_bytes());
-        wire.send_bytes(&bytes);
+        (0..frames).for_each(|_| wire.send_bytes(&bytes));
     }
 }
 
@@ -123,7 +132,7 @@ fn a_flood_of_connections_to_a_vm_is_its_own_affair() {
     let (vm, listener) = (&stage.vm, &stage.listener);
     let streams = stage.honest();
     let source = Ipv6Addr::new(0x2001, 0xdb8, 0x5, 0, 0, 0, 0, 0);
-    let syn = |source, port| frame(listener, vm, &Ipv6::new(source, address(vm), tcp(40_000, port, 0x02)));
+    let syn = |source, port| frame(listener, vm, &Ipv6::new(source, address(vm), tcp(40_000, port, SYN)));
     flood(listener, &syn(source, 80), SOURCE, FLOOD);
     flood(listener, &syn(source, 81), SOURCE, FLOOD);
     let entered = |reason| stage.count("vm1", Direction::ToVm, reason);
@@ -132,12 +141,89 @@ fn a_flood_of_connections_to_a_vm_is_its_own_affair() {
     assert!(filled.keys.len() <= filled.most(), "{} flows", filled.keys.len());
     // Who comes after it is let in all the same, and is answered.
     listener.wire().send(&syn(address(listener), 80));
-    let answer = Ipv6::new(address(vm), address(listener), tcp(80, 40_000, 0x12));
+    let answer = Ipv6::new(address(vm), address(listener), tcp(80, 40_000, SYN | ACK));
     let established = || stage.count("vm1", Direction::FromVm, Reason::Established);
     let before = established();
     vm.wire().send(&frame(vm, listener, &answer));
     eventually("an answer", || (established() == before + 1).then_some(()));
     stage.assert_unharmed(streams, 0);
+}
+
+/// What docs/policy.md says of a full memory: whoever floods a port that is open to him makes it forget what its VM asked
+/// long ago, until the VM speaks again. One packet a flow is not enough.
+#[test]
+fn a_flood_silences_who_answers_a_silent_vm_until_it_speaks() {
+    let stage = Stage::new();
+    let (vm, listener) = (&stage.vm, &stage.listener);
+    let streams = stage.honest();
+    let (to_vm, from_vm) = (Direction::ToVm, Direction::FromVm);
+    let counts = || {
+        let opened = [from_vm, to_vm].map(|direction| stage.count("vm1", direction, Reason::Allowed));
+        let answers = [Reason::Established, Reason::IngressDenied].map(|reason| stage.count("vm1", to_vm, reason));
+        (opened, answers)
+    };
+    let asks = frame(vm, listener, &Ipv6::new(address(vm), address(listener), tcp(40_000, 443, ACK)));
+    let answer = frame(listener, vm, &Ipv6::new(address(listener), address(vm), tcp(443, 40_000, ACK)));
+    let arrives = |from: &Guest, to: &Guest, frame: &Frame| {
+        let into = to.wire();
+        from.wire().send(frame);
+        into.until("the frame", |seen| seen == frame.bytes);
+    };
+    arrives(vm, listener, &asks);
+    arrives(listener, vm, &answer);
+    assert_eq!(counts(), ([1, 0], [1, 0]));
+    let flow = stage.flows("vm1").keys;
+    assert_eq!(flow.len(), 1);
+
+    let source = Ipv6Addr::new(0x2001, 0xdb8, 0x5, 0, 0, 0, 0, 0);
+    let each = 16 * ROOM;
+    // On each processor: what one has added last is forgotten once it has added more.
+    let flood = |frames: u32, port: u16| {
+        let processors = on_each_processor(|number| {
+            let syn = Ipv6::new(source, address(vm), tcp(port + number, 80, SYN));
+            flood_of(frames, listener, &frame(listener, vm, &syn), SOURCE, each);
+        });
+        u64::from(each) * u64::from(processors)
+    };
+    let opened = flood(1, 40_000);
+    arrives(listener, vm, &answer);
+    assert_eq!(counts(), ([1, opened], [2, 0]));
+    assert!(stage.flows("vm1").keys.is_superset(&flow));
+
+    let again = flood(2, 50_000);
+    let (opened, established) = (opened + again, again + 2);
+    assert_eq!(counts(), ([1, opened], [established, 0]));
+    let filled = stage.flows("vm1").keys;
+    assert!(filled.is_disjoint(&flow), "the flow is still there, among {}", filled.len());
+    let at_vm = vm.wire();
+    for denied in 1..=2 {
+        listener.wire().send(&answer);
+        eventually("a drop", || (counts() == ([1, opened], [established, denied])).then_some(()));
+    }
+    assert!(!at_vm.drain().contains(&answer.bytes));
+    arrives(vm, listener, &asks);
+    arrives(listener, vm, &answer);
+    assert_eq!(counts(), ([2, opened], [established + 1, 2]));
+    stage.assert_unharmed(streams, 0);
+}
+
+/// Does something on each processor in turn, and says on how many.
+fn on_each_processor(act: impl Fn(u16) + Sync) -> u16 {
+    let this = Pid::from_raw(0);
+    let ours = sched_getaffinity(this).expect("where this thread may run");
+    let processors = (0..CpuSet::count()).filter(|cpu| ours.is_set(*cpu).expect("in bounds"));
+    let mut count = 0;
+    for cpu in processors {
+        let mut only = CpuSet::new();
+        only.set(cpu).expect("in bounds");
+        let there = || {
+            sched_setaffinity(this, &only).expect("a processor that is ours");
+            act(count);
+        };
+        thread::scope(|scope| scope.spawn(there).join()).unwrap_or_else(|panic| panic::resume_unwind(panic));
+        count += 1;
+    }
+    count
 }
 
 #[test]
