@@ -13,3 +13,6 @@ pub mod compile;
 pub mod daemon;
 pub mod kernel;
 pub mod state;
+
+#[cfg(test)]
+mod work;

@@ -4,6 +4,7 @@
 //! stands before it and is still open when it comes: one pass finds for each prefix what all rules around it allow.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use ipv6_sg_common::address::Address;
@@ -14,11 +15,13 @@ use super::allowances::{AllowanceId, Allowances};
 use super::prefix::{Prefix, covers, first};
 
 /// What each peer is allowed by the longest prefix around its address; a peer in no prefix is allowed nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Ruleset {
     entries: BTreeMap<Prefix, Arc<Allowance>>,
     /// Those that occur among the entries.
     lengths: BTreeSet<u8>,
+    /// Of the entries: thousands of rulesets are told apart by it, each with thousands of entries.
+    hash: u64,
 }
 
 impl Ruleset {
@@ -26,7 +29,8 @@ impl Ruleset {
     pub fn new(entries: impl IntoIterator<Item = (Prefix, Arc<Allowance>)>) -> Self {
         let entries: BTreeMap<_, _> = entries.into_iter().collect();
         let lengths = entries.keys().map(|(_, length)| *length).collect();
-        Self { entries, lengths }
+        let hash = hash(&entries);
+        Self { entries, lengths, hash }
     }
 
     /// Its entries, by address and then by length. Each holds the union of what all rules around it allow, and differs
@@ -40,6 +44,48 @@ impl Ruleset {
         let entry = |length: &u8| self.entries.get(&(first(peer, *length), *length));
         self.lengths.iter().rev().find_map(entry).map(AsRef::as_ref)
     }
+}
+
+impl Default for Ruleset {
+    /// Nobody is allowed anything.
+    fn default() -> Self {
+        Self::new([])
+    }
+}
+
+impl PartialEq for Ruleset {
+    /// The same peers are allowed the same.
+    fn eq(&self, other: &Self) -> bool {
+        #[cfg(test)]
+        crate::work::done();
+        self.hash == other.hash && self.entries == other.entries
+    }
+}
+
+impl Eq for Ruleset {}
+
+impl Hash for Ruleset {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// The same for the same content, in one process.
+fn hash(entries: &BTreeMap<Prefix, Arc<Allowance>>) -> u64 {
+    let of = |allowance: &Allowance| {
+        let mut hasher = DefaultHasher::new();
+        allowance.hash(&mut hasher);
+        hasher.finish()
+    };
+    let mut hasher = DefaultHasher::new();
+    // Thousands of members may the same: one hash for all.
+    let mut last: Option<(&Arc<Allowance>, u64)> = None;
+    for (prefix, allowance) in entries {
+        let same = last.filter(|(before, _)| Arc::ptr_eq(before, allowance));
+        let (_, allowed) = *last.insert(same.unwrap_or_else(|| (allowance, of(allowance))));
+        (prefix, allowed).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// The entries for what rules say: prefixes in any order, each with what one rule or more allow it. The same prefix may

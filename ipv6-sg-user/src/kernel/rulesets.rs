@@ -5,7 +5,10 @@
 //! its way to it: only then is its number used again. How a table is written is [`Tables`]'s.
 
 mod change;
+mod classes;
+mod demand;
 mod difference;
+mod next;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -14,7 +17,10 @@ use std::sync::Arc;
 use ipv6_sg_common::abi::RulesetId;
 
 pub(super) use change::{Change, Numbers};
+use classes::Classes;
+use demand::{Demand, Numbered};
 use difference::{Difference, difference};
+use next::Next;
 
 use super::{KernelError, Result};
 use crate::compile::{Access, Allowance, Prefix, Ruleset};
@@ -43,11 +49,9 @@ pub(super) trait Tables {
 pub(super) struct Rulesets<T> {
     tables: T,
     loaded: BTreeMap<RulesetId, Arc<Ruleset>>,
-    classes: HashMap<Arc<Allowance>, u32>,
-    /// Where to look for a number for the next ruleset, and for the next class.
-    next: (u32, u32),
-    /// Classes that peers are in and that say nothing: somebody damaged the tables.
-    dangling: BTreeSet<u32>,
+    classes: Classes,
+    /// Where to look for a number for the next ruleset.
+    next: Next,
     /// The last generation that was written.
     generation: u32,
     /// What no port has any more.
@@ -70,9 +74,8 @@ impl<T: Tables> Rulesets<T> {
             generation: tables.generation()?,
             tables,
             loaded: BTreeMap::new(),
-            classes: HashMap::new(),
-            next: (1, 1),
-            dangling: BTreeSet::new(),
+            classes: Classes::new(),
+            next: Next::after(0),
             retired: BTreeSet::new(),
             // Whoever wrote last may have died before saying so.
             changed: true,
@@ -87,20 +90,9 @@ impl<T: Tables> Rulesets<T> {
     /// Reads the tables again: somebody else may have changed them.
     pub(super) fn read(&mut self) -> Result<()> {
         let (peers, classes) = (self.tables.peers()?, self.tables.classes()?);
-        let classes: BTreeMap<u32, Arc<Allowance>> =
-            classes.into_iter().map(|(class, allowance)| (class, Arc::new(allowance))).collect();
-        self.dangling =
-            peers.values().flat_map(BTreeMap::values).filter(|class| !classes.contains_key(class)).copied().collect();
-        // On from the last, so that a number rests for long before it is used again.
-        let last = peers.keys().next_back().map_or(0, |id| id.number);
-        if last >= self.next.0 {
-            self.next.0 = after(last);
-        }
-        let last = classes.keys().chain(&self.dangling).max().copied().unwrap_or(0);
-        if last >= self.next.1 {
-            self.next.1 = after(last);
-        }
-        let nothing = Arc::new(Allowance::default());
+        self.classes.found(classes, peers.values().flat_map(BTreeMap::values).copied());
+        self.next.pass(peers.keys().next_back().map_or(0, |id| id.number));
+        let nothing = Arc::default();
         let before = std::mem::take(&mut self.loaded);
         for (id, peers) in peers {
             if id == RulesetId::NOTHING || id == RulesetId::EVERYTHING {
@@ -108,15 +100,13 @@ impl<T: Tables> Rulesets<T> {
                 peers.keys().try_for_each(|peer| self.tables.remove_peer(id, *peer))?;
                 continue;
             }
-            let allowed = |class| Arc::clone(classes.get(&class).unwrap_or(&nothing));
+            let allowed = |class| Arc::clone(self.classes.allowance(class).unwrap_or(&nothing));
             let ruleset = Ruleset::new(peers.into_iter().map(|(peer, class)| (peer, allowed(class))));
             // What is as it was stays the very same, which is how it is known again.
             let same = before.get(&id).filter(|before| ***before == ruleset);
             self.loaded.insert(id, same.map_or_else(|| Arc::new(ruleset), Arc::clone));
         }
         self.retired.retain(|id| self.loaded.contains_key(id));
-        // Of two classes that allow the same either will do; the other goes when nobody uses it.
-        self.classes = classes.into_iter().map(|(class, allowance)| (allowance, class)).collect();
         // Set back, it would take flows that were cut for flows that are allowed.
         self.changed |= self.tables.generation()? != self.generation;
         (self.unsure, self.untidy) = (false, true);
@@ -127,37 +117,34 @@ impl<T: Tables> Rulesets<T> {
     /// A port whose rules found no room keeps what it has, or else nothing may pass; the error says so.
     pub(super) fn follow(&mut self, ports: &[Change<'_>]) -> (Vec<Numbers>, Result<()>) {
         let mut outcome = if self.unsure { self.read() } else { Ok(()) };
-        let mut numbers = self.known(ports);
-        let (mut failed, mut incomplete) = (HashSet::new(), false);
-        for (_, wanted) in ports.iter().flat_map(|port| port.sides()) {
-            let Some(wanted) = wanted else { continue };
-            let pointer = Arc::as_ptr(wanted);
-            if self.unsure || numbers.contains_key(&pointer) || failed.contains(&pointer) {
+        let demand = Demand::of(ports);
+        let mut numbers = self.known(&demand);
+        let known: HashSet<_> = numbers.values().copied().collect();
+        let turns = demand.turns(|id| self.loaded.contains_key(&id) && !known.contains(&id));
+        let mut incomplete = false;
+        for wanted in demand.wanted() {
+            if self.unsure || numbers.contains_key(wanted) {
                 continue;
             }
-            let (id, before) = match self.changeable(ports, wanted, &numbers) {
-                Some(id) => (id, self.loaded.get(&id).map(Arc::clone)),
-                None => (self.free(ports), None),
+            let (id, before) = match turns.get(wanted) {
+                Some(id) => (*id, self.loaded.get(id).map(Arc::clone)),
+                None => (self.free(&demand), None),
             };
             match self.write(id, before.as_deref(), wanted) {
-                Ok(()) => {
-                    numbers.insert(pointer, id);
-                }
-                Err(error) => {
-                    // The others are none the worse for it.
-                    (outcome, self.unsure) = (outcome.and(Err(error)), false);
-                    (incomplete, _) = (true, failed.insert(pointer));
-                }
+                Ok(()) => drop(numbers.insert(wanted, id)),
+                // The others are none the worse for it.
+                Err(error) => (outcome, self.unsure, incomplete) = (outcome.and(Err(error)), false, true),
             }
         }
         self.unsure |= incomplete;
-        self.retired.retain(|id| !numbers.values().any(|used| used == id));
+        let used: HashSet<_> = numbers.values().collect();
+        self.retired.retain(|id| !used.contains(id));
         let number = |access: &Access, now: Option<RulesetId>| match access {
             Access::Nothing => RulesetId::NOTHING,
             Access::Everything => RulesetId::EVERYTHING,
             // The tables would show no trace of such a number.
             Access::Rules(ruleset) if ruleset.entries().is_empty() => RulesetId::NOTHING,
-            Access::Rules(ruleset) => numbers.get(&Arc::as_ptr(ruleset)).copied().or(now).unwrap_or(RulesetId::NOTHING),
+            Access::Rules(ruleset) => numbers.get(ruleset).copied().or(now).unwrap_or(RulesetId::NOTHING),
         };
         let of = |port: &Change<'_>| match port.wanted {
             Some(rules) => Numbers {
@@ -170,54 +157,20 @@ impl<T: Tables> Rulesets<T> {
     }
 
     /// The wanted rulesets that are loaded already.
-    fn known(&mut self, ports: &[Change<'_>]) -> HashMap<*const Ruleset, RulesetId> {
-        let mut numbers: HashMap<_, _> = self.loaded.iter().map(|(id, loaded)| (Arc::as_ptr(loaded), *id)).collect();
-        let mut wanted = HashMap::new();
-        for ruleset in ports.iter().flat_map(|port| port.sides()).filter_map(|(_, wanted)| wanted) {
-            let pointer = Arc::as_ptr(ruleset);
-            if wanted.contains_key(&pointer) {
-                continue;
-            }
-            let id = numbers.remove(&pointer).or_else(|| {
-                let (id, loaded) = self.loaded.iter_mut().find(|(_, loaded)| *loaded == ruleset)?;
-                *loaded = Arc::clone(ruleset);
-                Some(*id)
-            });
-            if let Some(id) = id {
-                wanted.insert(pointer, id);
-            }
-        }
-        wanted
-    }
-
-    /// A loaded ruleset that can be turned into `wanted` where it is: nobody wants it as it is, and every port that has it
-    /// wants this.
-    fn changeable(
-        &self,
-        ports: &[Change<'_>],
-        wanted: &Arc<Ruleset>,
-        numbers: &HashMap<*const Ruleset, RulesetId>,
-    ) -> Option<RulesetId> {
-        let sides = || ports.iter().flat_map(|port| port.sides());
-        let wants = |side: Option<&Arc<Ruleset>>| side.is_some_and(|side| Arc::ptr_eq(side, wanted));
-        let candidates = sides().filter(|(_, side)| wants(*side)).filter_map(|(now, _)| now);
-        candidates.into_iter().find(|id| {
-            self.loaded.contains_key(id)
-                && !numbers.values().any(|used| used == id)
-                && sides().all(|(now, side)| now != Some(*id) || wants(side))
-        })
+    fn known<'a>(&mut self, demand: &Demand<'a>) -> Numbered<'a> {
+        let loaded: HashMap<_, _> = self.loaded.iter().map(|(id, ruleset)| (ruleset, *id)).collect();
+        let known = demand.wanted().iter().filter_map(|wanted| Some((*wanted, *loaded.get(wanted)?)));
+        let known: Numbered<'a> = known.collect();
+        // The very same, which is told at a glance the next time.
+        self.loaded.extend(known.iter().map(|(wanted, id)| (*id, Arc::clone(wanted))));
+        known
     }
 
     /// A number that no ruleset and no port has. What was given up may be used again: no packet can be on its way to it.
-    fn free(&mut self, ports: &[Change<'_>]) -> RulesetId {
-        let had: HashSet<_> = ports.iter().flat_map(|port| port.sides()).filter_map(|(now, _)| now).collect();
-        loop {
-            let id = RulesetId { number: self.next.0 };
-            self.next.0 = after(id.number);
-            if !had.contains(&id) && !self.loaded.contains_key(&id) {
-                return id;
-            }
-        }
+    fn free(&mut self, demand: &Demand<'_>) -> RulesetId {
+        let Self { loaded, next, .. } = self;
+        let id = |number| RulesetId { number };
+        id(next.take(|number| demand.had(id(number)) || loaded.contains_key(&id(number))))
     }
 
     /// Writes what differs.
@@ -263,18 +216,12 @@ impl<T: Tables> Rulesets<T> {
 
     /// The class of peers that may just this.
     fn class(&mut self, allowance: &Arc<Allowance>) -> Result<u32> {
-        if let Some(class) = self.classes.get(allowance) {
-            return Ok(*class);
+        if let Some(class) = self.classes.of(allowance) {
+            return Ok(class);
         }
-        let class = loop {
-            let class = self.next.1;
-            self.next.1 = after(class);
-            if !self.dangling.contains(&class) && !self.classes.values().any(|used| *used == class) {
-                break class;
-            }
-        };
+        let class = self.classes.free();
         self.tables.put_class(class, allowance)?;
-        self.classes.insert(Arc::clone(allowance), class);
+        self.classes.insert(class, allowance);
         Ok(class)
     }
 
@@ -297,28 +244,13 @@ impl<T: Tables> Rulesets<T> {
         self.tables.renew(self.generation)
     }
 
-    /// The classes that are in no ruleset.
-    fn unused(&self) -> Vec<(Arc<Allowance>, u32)> {
-        let mut used = HashSet::new();
-        for entries in self.loaded.values().map(|ruleset| ruleset.entries()) {
-            let mut last = None;
-            for allowance in entries
-                .values()
-                .filter(|allowance| last.replace(Arc::as_ptr(allowance)) != Some(Arc::as_ptr(allowance)))
-            {
-                used.insert(allowance);
-            }
-        }
-        let unused = self.classes.iter().filter(|(allowance, _)| !used.contains(allowance));
-        unused.map(|(allowance, class)| (Arc::clone(allowance), *class)).collect()
-    }
-
     /// Does one of the things that need a grace period first, which `wait` waits for. `false` when nothing is left to do.
     pub(super) fn tidy(&mut self, wait: impl FnOnce() -> Result<()>) -> Result<bool> {
         if self.unsure {
             self.read()?;
         }
-        let unused = if std::mem::take(&mut self.untidy) { self.unused() } else { Vec::new() };
+        let unused =
+            if std::mem::take(&mut self.untidy) { self.classes.unused(self.loaded.values()) } else { Vec::new() };
         if !self.stragglers && self.retired.is_empty() && unused.is_empty() {
             return Ok(false);
         }
@@ -329,10 +261,11 @@ impl<T: Tables> Rulesets<T> {
             self.renew()?;
             self.stragglers = false;
         }
-        for (allowance, class) in unused {
+        for class in unused {
             // Whatever becomes of it, nobody is to be put in it.
-            self.classes.remove(&allowance);
-            self.tables.remove_class(class, &allowance).inspect_err(|_| self.unsure = true)?;
+            if let Some(allowance) = self.classes.remove(class) {
+                self.tables.remove_class(class, &allowance).inspect_err(|_| self.unsure = true)?;
+            }
         }
         if let Some(id) = self.retired.pop_first()
             && let Some(loaded) = self.loaded.remove(&id)
@@ -345,11 +278,6 @@ impl<T: Tables> Rulesets<T> {
         }
         Ok(true)
     }
-}
-
-/// The next number that means what it is told to: the first and the last mean nothing and everything.
-const fn after(number: u32) -> u32 {
-    if number >= u32::MAX - 1 { 1 } else { number + 1 }
 }
 
 #[cfg(test)]

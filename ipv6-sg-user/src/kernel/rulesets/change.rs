@@ -25,6 +25,8 @@ pub(in crate::kernel) struct Change<'a> {
 impl<'a> Change<'a> {
     /// Both directions: the number now, and the rules that are wanted.
     pub(super) fn sides(self) -> [(Option<RulesetId>, Option<&'a Arc<Ruleset>>); 2] {
+        #[cfg(test)]
+        crate::work::done();
         let rules = |access: &'a Access| match access {
             Access::Rules(ruleset) if !ruleset.entries().is_empty() => Some(ruleset),
             _ => None,

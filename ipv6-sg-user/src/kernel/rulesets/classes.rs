@@ -1,0 +1,81 @@
+//! The classes of peers: which number stands for which allowance in the tables. Bookkeeping; writes nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::next::Next;
+use crate::compile::{Allowance, Ruleset};
+
+/// The classes in the tables.
+pub(super) struct Classes {
+    allowances: BTreeMap<u32, Arc<Allowance>>,
+    /// Of two classes that allow the same either will do.
+    numbers: HashMap<Arc<Allowance>, u32>,
+    /// Those that peers are in and that say nothing: somebody damaged the tables.
+    dangling: BTreeSet<u32>,
+    next: Next,
+}
+
+impl Classes {
+    /// None yet.
+    pub(super) fn new() -> Self {
+        Self { allowances: BTreeMap::new(), numbers: HashMap::new(), dangling: BTreeSet::new(), next: Next::after(0) }
+    }
+
+    /// These are the classes in the tables, and peers are in those that are `used`.
+    pub(super) fn found(&mut self, classes: BTreeMap<u32, Allowance>, used: impl Iterator<Item = u32>) {
+        self.allowances = classes.into_iter().map(|(class, allowance)| (class, Arc::new(allowance))).collect();
+        self.numbers = self.allowances.iter().map(|(class, allowance)| (Arc::clone(allowance), *class)).collect();
+        self.dangling = used.filter(|class| !self.allowances.contains_key(class)).collect();
+        let last = self.allowances.keys().next_back().max(self.dangling.last());
+        self.next.pass(last.copied().unwrap_or(0));
+    }
+
+    /// What this class may; `None` when it says nothing.
+    pub(super) fn allowance(&self, class: u32) -> Option<&Arc<Allowance>> {
+        self.allowances.get(&class)
+    }
+
+    /// The class that may just this.
+    pub(super) fn of(&self, allowance: &Allowance) -> Option<u32> {
+        self.numbers.get(allowance).copied()
+    }
+
+    /// A number for a new class: nobody is in it.
+    pub(super) fn free(&mut self) -> u32 {
+        let Self { allowances, dangling, next, .. } = self;
+        next.take(|class| dangling.contains(&class) || allowances.contains_key(&class))
+    }
+
+    /// The tables have this class from now on.
+    pub(super) fn insert(&mut self, class: u32, allowance: &Arc<Allowance>) {
+        self.allowances.insert(class, Arc::clone(allowance));
+        self.numbers.insert(Arc::clone(allowance), class);
+    }
+
+    /// Nobody is to be put in this class any more. What it may, if it says anything.
+    pub(super) fn remove(&mut self, class: u32) -> Option<Arc<Allowance>> {
+        let allowance = self.allowances.remove(&class)?;
+        if self.of(&allowance) == Some(class) {
+            self.numbers.remove(&allowance);
+        }
+        Some(allowance)
+    }
+
+    /// The classes of which none of these rulesets speaks.
+    pub(super) fn unused<'a>(&self, rulesets: impl Iterator<Item = &'a Arc<Ruleset>>) -> Vec<u32> {
+        let mut used = HashSet::new();
+        for ruleset in rulesets {
+            // Thousands of members may the same: one look for all.
+            let mut last = None;
+            for allowance in ruleset.entries().values() {
+                let pointer = Arc::as_ptr(allowance);
+                if last.replace(pointer) != Some(pointer) {
+                    used.insert(allowance);
+                }
+            }
+        }
+        let unused = self.allowances.iter().filter(|(_, allowance)| !used.contains(allowance));
+        unused.map(|(class, _)| *class).collect()
+    }
+}
