@@ -170,14 +170,14 @@ fn flows_that_are_due() {
     });
     // What no rule allows any more is remembered as cut, and asked for as such.
     eventually("a flow that is cut and not put to the rules once more", || {
-        host.outside.wire().send(&echo);
-        let cut = host.hypervisor.json("flows vm1 --cut");
+        host.web.outside.wire().send(&echo);
+        let cut = host.web.hypervisor.json("flows vm1 --cut");
         (cut[0]["due"] == json!(false))
             .then(|| assert_eq!((&cut[0]["protocol"], &cut[1]), (&json!("icmpv6"), &Value::Null)))
     });
-    let text = host.hypervisor.ask("flows vm1 --protocol icmpv6");
+    let text = host.web.hypervisor.ask("flows vm1 --protocol icmpv6");
     assert_eq!(table(&text)[1][7], "cut", "{text}");
-    assert_eq!(host.hypervisor.json("flows vm1 --count")[0]["cut"], json!(1));
+    assert_eq!(host.web.hypervisor.json("flows vm1 --count")[0]["cut"], json!(1));
 }
 
 /// More than are read at a time.
