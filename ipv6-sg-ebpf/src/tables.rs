@@ -34,15 +34,10 @@ impl Tables for Remembering {
     }
 
     #[inline(always)]
-    fn remember_fragment(&self, key: &FragmentKey, first: FirstFragment) {
+    fn remember_fragment(&self, key: &FragmentKey, first: &FirstFragment) {
         let Some(fragments) = FRAGMENTS.get(self.port.memory) else { return };
-        // A first fragment seen again may not make the protected part shorter (RFC 5722).
-        let end = match live(fragments, key) {
-            Some(before) if before.end > first.end => before.end,
-            _ => first.end,
-        };
         // A full map evicts; any other failure forgets, and the later fragments are dropped: closed, not open.
-        let _ = fragments.insert(key, FirstFragment { seen_ns: clock::now_ns(), end, ..first }, 0);
+        let _ = fragments.insert(key, first, 0);
     }
 
     #[inline(always)]
@@ -110,7 +105,7 @@ impl Tables for Stateless {
     }
 
     #[inline(always)]
-    fn remember_fragment(&self, _: &FragmentKey, _: FirstFragment) {}
+    fn remember_fragment(&self, _: &FragmentKey, _: &FirstFragment) {}
 
     #[inline(always)]
     fn first_fragment(&self, _: &FragmentKey) -> Option<FirstFragment> {

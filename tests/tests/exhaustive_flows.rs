@@ -17,11 +17,12 @@ use ipv6_sg_tests::world::*;
 /// Directions in which something was said, by number.
 type Said = [bool; 2];
 
-/// A connection: who opened it, and who has said anything, FIN, and RST without going on.
+/// A connection: who opened it, and who has said anything, SYN, FIN, and RST without anybody's going on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Connection {
     opener: Direction,
     spoken: Said,
+    begun: Said,
     finished: Said,
     reset: Said,
 }
@@ -29,24 +30,36 @@ struct Connection {
 impl Connection {
     /// That begins with this.
     fn new(opener: Direction, from: Direction, flags: u8) -> Self {
-        Self { opener, spoken: [false; 2], finished: [false; 2], reset: [false; 2] }.after(from, flags)
+        let nobody = [false; 2];
+        Self { opener, spoken: nobody, begun: nobody, finished: nobody, reset: nobody }.after(from, flags)
     }
 
     fn after(mut self, from: Direction, flags: u8) -> Self {
         let side = from as usize;
         self.spoken[side] = true;
-        self.reset[side] = flags & RST != 0;
-        self.finished[side] |= flags & (FIN | RST) == FIN && !begins(flags);
+        if resets(flags) {
+            self.reset[side] = true;
+            return self;
+        }
+        // Nobody can forge that the VM goes on.
+        self.reset = if from == FromVm { [false; 2] } else { [self.reset[0], false] };
+        self.begun[side] |= begins(flags);
+        self.finished[side] |= flags & FIN != 0 && !begins(flags) && !answers(flags);
         self
     }
 
-    fn is_over(self) -> bool {
-        self.finished == [true, true] || self.reset.contains(&true)
+    /// With a SYN of who opened it.
+    fn again(mut self) -> Self {
+        if self.state() == FlowState::Closing {
+            (self.spoken, self.begun) = ([false; 2], [false; 2]);
+        }
+        (self.finished, self.reset) = ([false; 2], [false; 2]);
+        self.after(self.opener, SYN)
     }
 
     fn state(self) -> FlowState {
         match self.spoken {
-            _ if self.is_over() => FlowState::Closing,
+            _ if self.finished == [true, true] || self.reset.contains(&true) => FlowState::Closing,
             [true, true] => FlowState::Established,
             _ => FlowState::Opening,
         }
@@ -56,6 +69,16 @@ impl Connection {
 /// Whether a segment with these flags asks for a connection.
 const fn begins(flags: u8) -> bool {
     flags & (SYN | ACK | RST) == SYN
+}
+
+/// Whether one answers who asked for it.
+const fn answers(flags: u8) -> bool {
+    flags & (SYN | ACK | RST) == SYN | ACK
+}
+
+/// Whether one breaks it off.
+const fn resets(flags: u8) -> bool {
+    flags & RST != 0
 }
 
 /// Who may open a connection.
@@ -111,26 +134,53 @@ fn history(opener: Direction, segments: &[(bool, u8)]) -> Vec<(Direction, u8)> {
 
 /// The policy: the verdict on a segment, and the connection after it, when the rules have changed since the last segment.
 fn policy(access: Access, before: Option<Connection>, from: Direction, flags: u8) -> (Reason, Option<Connection>) {
-    let new = if access.allows(from) {
-        // In mid-stream it is the peer's, if it may be.
-        let opener = if access.ingress && !begins(flags) { ToVm } else { from };
-        (Allowed, Some(Connection::new(opener, from, flags)))
+    if !access.allows(from) {
+        let denied = (if from == FromVm { EgressDenied } else { IngressDenied }, before);
+        return goes_on(before, from, flags).unwrap_or(denied);
+    }
+    let opener = if answers(flags) {
+        // Its sender did not open it.
+        Some(other(from)).filter(|opener| access.allows(*opener))
+    } else if resets(flags) {
+        None
+    } else if begins(flags) || from == ToVm || !access.ingress {
+        Some(from)
     } else {
-        (if from == FromVm { EgressDenied } else { IngressDenied }, before)
+        Some(ToVm)
     };
-    let Some(connection) = before else { return new };
-    // Who opened it was guessed.
-    if from != connection.opener && !connection.spoken[connection.opener as usize] {
-        return new;
+    let new = opener.map(|opener| Connection::new(opener, from, flags));
+    match before {
+        None => (Allowed, new),
+        Some(connection) => goes_on(before, from, flags).unwrap_or_else(|| {
+            if !begins(flags) {
+                // Who opened it was guessed, and is not guessed again.
+                return (Allowed, Some(Connection::new(connection.opener, from, flags)));
+            }
+            let stays = connection.state() == FlowState::Established;
+            (Allowed, if stays { before } else { new })
+        }),
     }
-    if begins(flags) && from == connection.opener && connection.is_over() {
-        return (Established, Some(Connection::new(from, from, flags)));
-    }
-    // The other side begins nothing on these ports, but at the same moment as the opener.
-    if begins(flags) && from != connection.opener && connection.state() != FlowState::Opening {
-        return new;
-    }
-    (Established, Some(connection.after(from, flags)))
+}
+
+/// The same where the segment is of the connection, that its opener may have.
+fn goes_on(before: Option<Connection>, from: Direction, flags: u8) -> Option<(Reason, Option<Connection>)> {
+    let connection = before?;
+    let opener = connection.opener;
+    let after = match (begins(flags), from == opener) {
+        (true, true) => connection.again(),
+        // At the same moment as the VM.
+        (true, false) => {
+            let vm_alone = [true, false];
+            let same_moment = connection.begun == vm_alone && connection.spoken == vm_alone;
+            let ended = connection.finished != [false; 2] || connection.reset != [false; 2];
+            if from == FromVm || !same_moment || ended {
+                return None;
+            }
+            connection.after(from, flags)
+        }
+        (false, _) => connection.after(from, flags),
+    };
+    after.spoken[opener as usize].then_some((Established, Some(after)))
 }
 
 /// What is judged: on the host or in the kernel.
@@ -213,8 +263,9 @@ fn check(port: &mut impl Port) {
                     let seen = port.judge(from, &segment(from, (local, remote), flags));
                     assert_eq!(seen, reason, "{flags:#04x} {} on {before:?} with {access:?}", from.name());
                     wanted.extend(after.map(|after| {
+                        let spoken = bits(after.spoken, Flow::SPOKEN) | bits(after.begun, Flow::BEGUN);
                         let ended = bits(after.finished, Flow::FINISHED) | bits(after.reset, Flow::RESET);
-                        let flow = (after.opener as u8, bits(after.spoken, Flow::SPOKEN), ended, 0, after.state());
+                        let flow = (after.opener as u8, spoken, ended, 0, after.state());
                         (local, flow)
                     }));
                     count += 1;

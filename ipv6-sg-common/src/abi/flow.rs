@@ -96,7 +96,8 @@ pub struct Flow {
     pub generation: u32,
     /// A [`Direction`]: which way the packet went, or would have gone, that the rules allowed.
     pub opened: u8,
-    /// Who has spoken: the bit [`SPOKEN`](Self::SPOKEN), shifted left by the number of the [`Direction`].
+    /// Who has spoken: the bits [`SPOKEN`](Self::SPOKEN) and [`BEGUN`](Self::BEGUN), each shifted left by the number of the
+    /// [`Direction`].
     pub spoken: u8,
     /// Who ended it, and how: the bits [`FINISHED`](Self::FINISHED) and [`RESET`](Self::RESET), shifted in the
     /// same way.
@@ -110,6 +111,8 @@ const _: () = assert!(size_of::<Flow>() == 16);
 impl Flow {
     /// Something was said.
     pub const SPOKEN: u8 = 1 << 0;
+    /// SYN was said, without ACK.
+    pub const BEGUN: u8 = 1 << 2;
     /// FIN was said.
     pub const FINISHED: u8 = 1 << 0;
     /// RST was said, and the same side has said nothing else since.
@@ -119,6 +122,12 @@ impl Flow {
     #[inline(always)]
     pub const fn opened_by(&self, direction: Direction) -> bool {
         self.opened == direction as u8
+    }
+
+    /// The direction in which it was opened.
+    #[inline(always)]
+    pub const fn opener(&self) -> Direction {
+        if self.opened_by(Direction::FromVm) { Direction::FromVm } else { Direction::ToVm }
     }
 
     /// Whether who sends in this direction has said anything.
@@ -135,7 +144,7 @@ impl Flow {
         const ANY_RESET: u8 = Flow::RESET | Flow::RESET << 1;
         if self.ended & BOTH_FINISHED == BOTH_FINISHED || self.ended & ANY_RESET != 0 {
             FlowState::Closing
-        } else if self.spoken == BOTH {
+        } else if self.spoken & BOTH == BOTH {
             FlowState::Established
         } else {
             FlowState::Opening

@@ -44,3 +44,19 @@ pub struct FirstFragment {
 }
 
 const _: () = assert!(size_of::<FirstFragment>() == 24);
+
+impl FirstFragment {
+    /// What to remember when one of the same packet, if any, was seen `before`: the larger end, for a shorter one would open
+    /// bytes that were judged for overwriting (RFC 5722), and what the first was judged by, for a receiver that takes only
+    /// the first puts the others behind it.
+    #[inline(always)]
+    pub const fn after(self, before: Option<Self>) -> Self {
+        match before {
+            Some(Self { end, generation, selectors, .. }) => {
+                let end = if end > self.end { end } else { self.end };
+                Self { seen_ns: self.seen_ns, end, generation, selectors }
+            }
+            None => self,
+        }
+    }
+}

@@ -110,6 +110,15 @@ impl Direction {
     /// Both.
     pub const ALL: [Self; 2] = [Self::FromVm, Self::ToVm];
 
+    /// The other one.
+    #[inline(always)]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::FromVm => Self::ToVm,
+            Self::ToVm => Self::FromVm,
+        }
+    }
+
     /// The stable name: counters, events, `--json`.
     pub const fn name(self) -> &'static str {
         match self {

@@ -16,7 +16,7 @@ impl Tables for Empty {
         false
     }
 
-    fn remember_fragment(&self, _: &FragmentKey, _: FirstFragment) {}
+    fn remember_fragment(&self, _: &FragmentKey, _: &FirstFragment) {}
 
     fn first_fragment(&self, _: &FragmentKey) -> Option<FirstFragment> {
         None

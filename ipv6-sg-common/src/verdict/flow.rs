@@ -13,6 +13,8 @@ pub(super) enum Signal {
     Continues,
     /// SYN without ACK or RST: a connection is to begin.
     Begins,
+    /// SYN with ACK: one that the other side began.
+    Answers,
     /// FIN: a side is done.
     Finishes,
     /// RST: it is over, if the connection's own sequence numbers say so too, which are not known here.
@@ -30,6 +32,8 @@ impl Signal {
         // Not every receiver throws away what begins and ends at once.
         if flags & (SYN | ACK | RST) == SYN {
             Self::Begins
+        } else if flags & (SYN | ACK | RST) == SYN | ACK {
+            Self::Answers
         } else if flags & RST != 0 {
             Self::Resets
         } else if flags & FIN != 0 {
@@ -79,23 +83,6 @@ impl Flow {
         Self { seen_ns: now_ns, generation, opened: opened as u8, spoken: 0, ended: 0, cut: 0 }.with(direction, signal)
     }
 
-    /// With what a side says.
-    ///
-    /// Anybody can forge an end (RFC 5961). So FIN has to come from both, of whom only one can be forged past the VM's port,
-    /// and a RST holds until who is said to have sent it goes on.
-    #[inline(always)]
-    const fn with(mut self, direction: Direction, signal: Signal) -> Self {
-        let side = direction as u8;
-        self.spoken |= Self::SPOKEN << side;
-        self.ended &= !(Self::RESET << side);
-        match signal {
-            Signal::Begins | Signal::Continues => {}
-            Signal::Finishes => self.ended |= Self::FINISHED << side,
-            Signal::Resets => self.ended |= Self::RESET << side,
-        }
-        self
-    }
-
     /// Whether the flow still is one.
     #[inline(always)]
     pub const fn is_live(&self, protocol: u8, now_ns: u64) -> bool {
@@ -103,17 +90,47 @@ impl Flow {
         now_ns < self.seen_ns || now_ns - self.seen_ns < lifetime_ns(protocol, self.state())
     }
 
-    /// The flow after a packet; `None` when the packet is no part of it but begins another one between the same ends.
+    /// With what a side says.
     ///
-    /// Whoever did not open the connection may begin one only while the first still opens, both at the same time (RFC 9293
-    /// section 3.5): else a server could connect to any port that its client once used.
+    /// Anybody can forge an end (RFC 5961), in the peer's name. So FIN has to come from both, and a RST of the peer holds until
+    /// one of the two goes on: who took it has nothing to send but RSTs (RFC 9293 section 3.5.2).
+    #[inline(always)]
+    const fn with(mut self, direction: Direction, signal: Signal) -> Self {
+        let side = direction as u8;
+        self.spoken |= Self::SPOKEN << side;
+        if let Signal::Resets = signal {
+            self.ended |= Self::RESET << side;
+            return self;
+        }
+        self.ended &= match direction {
+            Direction::FromVm => !(Self::RESET | Self::RESET << 1),
+            Direction::ToVm => !(Self::RESET << side),
+        };
+        match signal {
+            Signal::Begins => self.spoken |= Self::BEGUN << side,
+            Signal::Finishes => self.ended |= Self::FINISHED << side,
+            Signal::Answers | Signal::Continues | Signal::Resets => {}
+        }
+        self
+    }
+
+    /// The flow after a packet; `None` when the packet is no part of it but is to begin another one between the same ends.
+    ///
+    /// Of those who did not open the connection only the peer may begin one as a part of it, and only at the moment in which the
+    /// VM does (RFC 9293 section 3.5): else a server could connect to any port that its client once used, and a VM to
+    /// whomever a SYN is forged for.
     #[inline(always)]
     pub(super) const fn after(mut self, direction: Direction, signal: Signal, now_ns: u64) -> Option<Self> {
+        const VM_BEGAN: u8 = (Flow::SPOKEN | Flow::BEGUN) << Direction::FromVm as u8;
         if let Signal::Begins = signal {
-            match self.state() {
-                FlowState::Closing if self.opened_by(direction) => (self.spoken, self.ended) = (0, 0),
-                _ if self.opened_by(direction) => {}
-                FlowState::Opening if !self.has_spoken(direction) => {}
+            match direction {
+                _ if self.opened_by(direction) => {
+                    if let FlowState::Closing = self.state() {
+                        self.spoken = 0;
+                    }
+                    self.ended = 0;
+                }
+                Direction::ToVm if self.spoken == VM_BEGAN && self.ended == 0 => {}
                 _ => return None,
             }
         }

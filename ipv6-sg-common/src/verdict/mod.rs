@@ -46,8 +46,8 @@ pub trait Tables {
     /// fragments, flows and rules.
     const REMEMBERS: bool = true;
 
-    /// Remembers a first fragment that passed. Its [`FirstFragment::seen_ns`] is the implementation's to fill.
-    fn remember_fragment(&self, key: &FragmentKey, first: FirstFragment);
+    /// Remembers a first fragment that passed.
+    fn remember_fragment(&self, key: &FragmentKey, first: &FirstFragment);
 
     /// The first fragment of this packet, if it passed and is not forgotten.
     fn first_fragment(&self, key: &FragmentKey) -> Option<FirstFragment>;
@@ -131,8 +131,9 @@ fn decide<F: Frame, T: Tables>(direction: Direction, port: &Port, frame: &F, tab
         reason = Reason::Traffic;
     }
     if first {
-        let generation = tables.generation();
-        tables.remember_fragment(&key, FirstFragment { seen_ns: 0, end: fragment.position, generation, selectors });
+        let (seen_ns, generation) = (tables.now_ns(), tables.generation());
+        let first = FirstFragment { seen_ns, end: fragment.position, generation, selectors };
+        tables.remember_fragment(&key, &first.after(tables.first_fragment(&key)));
     }
     Ok(reason)
 }

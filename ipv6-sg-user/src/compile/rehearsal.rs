@@ -70,7 +70,7 @@ impl Tables for Listener<'_> {
         self.tables.router(address)
     }
 
-    fn remember_fragment(&self, _: &FragmentKey, _: FirstFragment) {}
+    fn remember_fragment(&self, _: &FragmentKey, _: &FirstFragment) {}
 
     fn first_fragment(&self, key: &FragmentKey) -> Option<FirstFragment> {
         self.tables.first_fragment(key)

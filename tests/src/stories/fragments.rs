@@ -17,6 +17,7 @@ fn datagram(from: u16, to: u16) -> Upper {
 }
 
 const DNS: &str = r#"{ protocol = "udp", ports = "53", peers = ["::/0"] }"#;
+const NTP: &str = r#"{ protocol = "udp", ports = "123", peers = ["::/0"] }"#;
 
 pub(super) fn stories() -> Vec<Story> {
     [judged(), revoked(), kept()].concat()
@@ -90,7 +91,23 @@ fn revoked() -> Vec<Story> {
     let [named, named_rest, _] = pieces(&back(icmpv6::message(200, 0, &[0; 52])), 3);
     let [single, single_rest, _] = pieces(&back(icmpv6::message(128, 7, &[0; 52])), 4);
     let all_icmpv6 = r#"{ protocol = "icmpv6", peers = ["::/0"] }"#;
+    let [old, old_second, _] = pieces(&back(datagram(40000, 53)), 9);
+    let [ntp, ..] = pieces(&back(datagram(40000, 123)), 9);
+    let [ping, ..] = pieces(&back(icmpv6::message(128, 0, &[0; 52])), 9);
+    let both_services = format!("{DNS}, {NTP}");
     vec![
+        // Another first fragment of the same identification, that is allowed, makes nothing of the others.
+        Story::new("later_fragments_that_an_echo_would_carry", &only_ingress(DNS))
+            .gets(old.clone(), Allowed)
+            .rules(NO_RULES)
+            .gets(old_second.clone(), IngressDenied)
+            .gets(ping, Echo)
+            .gets(old_second.clone(), IngressDenied),
+        Story::new("later_fragments_that_another_service_would_carry", &only_ingress(&both_services))
+            .gets(old, Allowed)
+            .rules(&only_ingress(NTP))
+            .gets(ntp, Allowed)
+            .gets(old_second, IngressDenied),
         Story::new("a_rule_goes_between_two_fragments", &ingress(DNS))
             .gets(first.clone(), Allowed)
             .gets(second.clone(), Fragment)

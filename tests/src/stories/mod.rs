@@ -7,6 +7,7 @@ mod echo;
 mod fragments;
 mod icmpv6;
 mod link;
+mod openers;
 mod other_protocols;
 mod peers;
 mod revocation;
@@ -154,6 +155,7 @@ pub fn all() -> Vec<Story> {
         spoofing::stories(),
         fragments::stories(),
         revocation::stories(),
+        openers::stories(),
         timeouts::stories(),
     ]
     .concat()

@@ -190,7 +190,8 @@ fn mid_stream() -> Vec<Story> {
             .gets(asked(ACK), Established),
         Story::new("tcp_mid_stream_reset", &only_ingress(SSH))
             .gets(asked(RST), Allowed)
-            .sends(serves(RST_ACK), Established),
+            .sends(serves(RST_ACK), EgressDenied)
+            .remembers(0),
     ]
 }
 
@@ -243,9 +244,9 @@ fn reuse() -> Vec<Story> {
         .gets(answered(SYN), Allowed)
         .sends(asks(SYN_ACK), Established)
         .gets(answered(ACK), Established)
-        // Now it is the peer's connection.
-        .gets(answered(SYN), Established)
-        .sends(asks(SYN), Allowed)
+        // It stays what it was: whose turns that would be otherwise is for nobody to choose.
+        .gets(answered(SYN), Allowed)
+        .sends(asks(SYN), Established)
         .remembers(1),
         Story::new("tcp_a_server_may_not_connect_from_its_port", &only_ingress(SSH))
             .gets(asked(SYN), Allowed)
@@ -256,7 +257,7 @@ fn reuse() -> Vec<Story> {
             .gets(asked(SYN), Established),
         Story::new("tcp_an_answer_to_a_peers_syn_is_no_opening", &only_ingress(SSH))
             .gets(asked(SYN), Allowed)
-            .sends(serves(SYN), Established)
+            .sends(serves(SYN), EgressDenied)
             .sends(serves(SYN_ACK), Established)
             .gets(asked(ACK), Established)
             .sends(serves(SYN), EgressDenied),
@@ -271,7 +272,10 @@ fn strays() -> Vec<Story> {
         [0, SYN, SYN_ACK, ACK, PUSH_ACK, FIN_ACK, RST, RST_ACK, 0x01, 0x3f, 0xff].into_iter().zip(1000..)
     {
         denied = denied.gets(back(tcp(port, 22, flags)), IngressDenied);
-        allowed = allowed.gets(back(tcp(port, 22, flags)), Allowed).sends(out(tcp(22, port, RST)), Established);
+        // What ends a connection, or answers one that the VM may not have opened, opens none.
+        let opens = flags & RST == 0 && flags & SYN_ACK != SYN_ACK;
+        let answer = if opens { Established } else { EgressDenied };
+        allowed = allowed.gets(back(tcp(port, 22, flags)), Allowed).sends(out(tcp(22, port, RST)), answer);
     }
-    vec![denied.remembers(0), allowed.remembers(11)]
+    vec![denied.remembers(0), allowed.remembers(6)]
 }

@@ -64,12 +64,26 @@ fn connections() -> Vec<Story> {
             .gets(answered(ACK), Established)
             .seconds(3600)
             .gets(answered(ACK), Established),
-        // What the other side says proves nothing.
-        established("tcp_reset_and_only_the_other_side_goes_on")
+        // Nor has the VM been reset that goes on: it would have nothing to say.
+        established("tcp_forged_reset_that_the_vm_did_not_take")
             .gets(answered(RST), Established)
             .sends(asks(ACK), Established)
+            .seconds(3600)
+            .gets(answered(ACK), Established),
+        // What others say in the peer's name proves nothing.
+        established("tcp_reset_by_the_vm_and_only_the_peer_goes_on")
+            .sends(asks(RST), Established)
+            .gets(answered(ACK), Established)
             .seconds(240)
             .gets(answered(ACK), IngressDenied),
+        // One of the connection before, on the same ports.
+        established("tcp_half_closed_and_then_used_again")
+            .gets(answered(FIN_ACK), Established)
+            .sends(asks(SYN), Established)
+            .gets(answered(SYN_ACK), Established)
+            .sends(asks(FIN_ACK), Established)
+            .seconds(3600)
+            .gets(answered(ACK), Established),
         established("tcp_forged_fin_of_the_server")
             .gets(answered(FIN_ACK), Established)
             .sends(asks(ACK), Established)
