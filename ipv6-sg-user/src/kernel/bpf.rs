@@ -10,6 +10,9 @@ const MAP_DELETE_ELEM: libc::c_int = 3;
 const BTF_GET_FD_BY_ID: libc::c_int = 19;
 const MAP_LOOKUP_BATCH: libc::c_int = 24;
 
+/// What the kernel answers when a map has no such command, on all architectures: none of those that libc knows.
+pub(super) const ENOTSUPP: libc::c_int = 524;
+
 /// The head of `union bpf_attr` for commands that take an id.
 #[repr(C)]
 struct ById {
@@ -42,11 +45,11 @@ struct Batch {
 }
 
 /// What [`lookup_batch`] read.
-pub(super) struct Read {
+pub(super) struct Read<P> {
     /// How many entries.
     pub(super) count: usize,
     /// Where to go on; `None` at the end.
-    pub(super) next: Option<u32>,
+    pub(super) next: Option<P>,
 }
 
 /// Opens the BTF with this id.
@@ -65,24 +68,29 @@ pub(super) fn delete(map: BorrowedFd<'_>, key: u32) -> io::Result<()> {
     unsafe { bpf(MAP_DELETE_ELEM, &mut element) }.map(drop)
 }
 
-/// Reads whole buckets of a hash map into the beginning of `keys` and `values`, as many as there is room for, beginning
-/// with the one that an earlier call named. `ENOSPC` when the first of them has no room.
+/// Reads entries of a map into the beginning of `keys` and `values`, as many as there is room for, on from where an earlier
+/// call ended. Of a hash map whole buckets, by their `u32`: `ENOSPC` when the first of them has no room. Of a longest-prefix
+/// map single entries, by their keys: [`ENOTSUPP`] before Linux 5.13.
 ///
 /// # Errors
-/// The kernel's answer, or `EINVAL` when it is no hash map of such keys and values.
-pub(super) fn lookup_batch<K: bytemuck::Pod, V: bytemuck::Pod>(
+/// The kernel's answer, or `EINVAL` when it is no map of such keys and values that goes on from a `P`.
+pub(super) fn lookup_batch<K: bytemuck::Pod, V: bytemuck::Pod, P: bytemuck::Pod>(
     map: &MapData,
-    from: Option<u32>,
+    from: Option<P>,
     keys: &mut [K],
     values: &mut [V],
-) -> io::Result<Read> {
+) -> io::Result<Read<P>> {
     let info = map.info().map_err(io::Error::other)?;
-    let hash = matches!(info.map_type(), Ok(MapType::Hash | MapType::LruHash));
+    let place = match info.map_type() {
+        Ok(MapType::Hash | MapType::LruHash) => Some(size_of::<u32>()),
+        Ok(MapType::LpmTrie) => Some(size_of::<K>()),
+        _ => None,
+    };
     let sizes = (usize::try_from(info.key_size()), usize::try_from(info.value_size()));
-    if !hash || sizes != (Ok(size_of::<K>()), Ok(size_of::<V>())) {
+    if place != Some(size_of::<P>()) || sizes != (Ok(size_of::<K>()), Ok(size_of::<V>())) {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     }
-    let mut next = 0_u32;
+    let mut next = P::zeroed();
     let mut batch = Batch {
         from: from.as_ref().map_or(0, |from| ptr::from_ref(from) as u64),
         next: ptr::from_mut(&mut next) as u64,
@@ -94,8 +102,8 @@ pub(super) fn lookup_batch<K: bytemuck::Pod, V: bytemuck::Pod>(
         flags: 0,
     };
     // SAFETY: everything pointed to outlives the call. The kernel writes at most `count` keys and values, of the sizes
-    // compared above; both slices have room for so many, and any bytes are valid ones. Buckets are `u32`s in a hash
-    // map, which it is.
+    // compared above; both slices have room for so many, and any bytes are valid ones. It reads and writes one place to go
+    // on from, which in these kinds of maps is as large as a `P`.
     let ended = match unsafe { bpf(MAP_LOOKUP_BATCH, &mut batch) } {
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => true,
         read => read.map(|_| false)?,

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ipv6_sg_common::abi::{Port, PortFlags, RulesetId, maps};
+use ipv6_sg_common::abi::{Port, PortFlags, RulesetId};
 
+use super::Result;
 use super::rule_maps::{self, Peers, Services};
-use super::{KernelError, Result};
+use super::rulesets::Peer;
 use crate::compile::{Access, PortRules, Ruleset};
 
 /// The rules of a port as the kernel has them.
@@ -46,13 +47,15 @@ pub(super) fn rules(
     let classes: BTreeMap<_, _> =
         rule_maps::classes(services)?.into_iter().map(|(class, allowance)| (class, Arc::new(allowance))).collect();
     let nothing = Arc::default();
-    let rulesets: BTreeMap<_, _> = rule_maps::peers(peers)?
-        .into_iter()
-        .map(|(id, peers)| {
-            let allowed = |class| Arc::clone(classes.get(&class).unwrap_or(&nothing));
-            (id, Arc::new(Ruleset::new(peers.into_iter().map(|(peer, class)| (peer, allowed(class))))))
-        })
-        .collect();
+    let used: BTreeSet<_> = ruled().flat_map(|(_, port)| [port.ingress, port.egress]).collect();
+    let mut entries: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for Peer { ruleset, prefix, class } in rule_maps::peers(peers)? {
+        if used.contains(&ruleset) {
+            entries.entry(ruleset).or_default().push((prefix, Arc::clone(classes.get(&class).unwrap_or(&nothing))));
+        }
+    }
+    let rulesets: BTreeMap<_, _> =
+        entries.into_iter().map(|(id, entries)| (id, Arc::new(Ruleset::new(entries)))).collect();
     let access = |id: RulesetId| match id {
         RulesetId::NOTHING => Access::Nothing,
         RulesetId::EVERYTHING => Access::Everything,
@@ -66,14 +69,9 @@ pub(super) fn rules(
     Ok(ruled().map(|(ifindex, port)| (*ifindex, rules(port))).collect())
 }
 
-/// Counts keys alone, which takes half the calls of reading what is behind them.
+/// How much of the maps is in use.
 pub(super) fn in_use(generation: u32, peers: &Peers, services: &Services) -> Result<RuleUse> {
-    let (mut rulesets, mut count) = (BTreeSet::new(), 0);
-    for key in peers.keys() {
-        rulesets.insert(key.map_err(KernelError::map("read", maps::PEERS))?.data().0.ruleset());
-        count += 1;
-    }
-    let services = services.keys().try_fold(0, |count, key| key.map(|_| count + 1));
-    let services = services.map_err(KernelError::map("read", maps::SERVICES))?;
-    Ok(RuleUse { generation, rulesets: rulesets.len(), peers: count, services })
+    let peers = rule_maps::peers(peers)?;
+    let rulesets = peers.chunk_by(|one, other| one.ruleset == other.ruleset).count();
+    Ok(RuleUse { generation, rulesets, peers: peers.len(), services: rule_maps::services(services)?.len() })
 }

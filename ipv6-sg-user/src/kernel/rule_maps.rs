@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aya::maps::lpm_trie::Key;
-use aya::maps::{Array, LpmTrie, MapData};
+use aya::maps::{Array, IterableMap as _, LpmTrie, MapData, MapError};
 use ipv6_sg_common::abi::{PeerKey, Policy, RulesetId, Service, ServiceKey, maps};
 use ipv6_sg_common::address::Address;
 
 use super::error::absent;
 use super::pod::Raw;
-use super::rulesets::Tables;
-use super::{KernelError, Result};
+use super::rulesets::{Peer, Tables};
+use super::{KernelError, Result, batch, bpf};
 use crate::compile::{self, Allowance, Prefix};
 
 /// The class of a peer, by ruleset.
-pub(super) type Peers = LpmTrie<MapData, Raw<RulesetAddress>, u32>;
+pub(super) type Peers = LpmTrie<MapData, Raw<RulesetAddress>, Raw<u32>>;
 /// What a class may.
 pub(super) type Services = LpmTrie<MapData, Raw<ClassService>, Raw<Service>>;
 
@@ -36,13 +36,6 @@ pub(super) struct ClassService {
     number: [u8; 2],
 }
 
-impl RulesetAddress {
-    /// Whose peer it is.
-    pub(super) const fn ruleset(self) -> RulesetId {
-        RulesetId { number: self.ruleset }
-    }
-}
-
 fn peer_key(ruleset: RulesetId, (address, length): Prefix) -> Key<Raw<RulesetAddress>> {
     let key = PeerKey::prefix(ruleset, address, length);
     Key::new(key.prefix_length, Raw(RulesetAddress { ruleset: ruleset.number, octets: address.octets }))
@@ -62,7 +55,7 @@ pub(super) struct RuleMaps {
 }
 
 impl Tables for RuleMaps {
-    fn peers(&self) -> Result<BTreeMap<RulesetId, BTreeMap<Prefix, u32>>> {
+    fn peers(&self) -> Result<Vec<Peer>> {
         peers(&self.peers)
     }
 
@@ -71,7 +64,7 @@ impl Tables for RuleMaps {
     }
 
     fn put_peer(&mut self, ruleset: RulesetId, peer: Prefix, class: u32) -> Result<()> {
-        self.peers.insert(&peer_key(ruleset, peer), class, 0).map_err(KernelError::map("add to", maps::PEERS))
+        self.peers.insert(&peer_key(ruleset, peer), Raw(class), 0).map_err(KernelError::map("add to", maps::PEERS))
     }
 
     fn remove_peer(&mut self, ruleset: RulesetId, peer: Prefix) -> Result<()> {
@@ -106,34 +99,65 @@ impl Tables for RuleMaps {
     }
 }
 
-/// Every peer, by ruleset, and its class.
-pub(super) fn peers(map: &Peers) -> Result<BTreeMap<RulesetId, BTreeMap<Prefix, u32>>> {
-    let refused = KernelError::map("read", maps::PEERS);
-    let mut all: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-    for entry in map.iter() {
-        let (key, class) = entry.map_err(&refused)?;
-        let Raw(RulesetAddress { ruleset, octets }) = key.data();
+/// All peers, in their order, each once.
+pub(super) fn peers(map: &Peers) -> Result<Vec<Peer>> {
+    let mut all = Vec::new();
+    let whole = |key: Key<_>| {
+        let Raw(RulesetAddress { ruleset: number, octets }) = key.data();
+        PeerKey { prefix_length: key.prefix_len(), ruleset: RulesetId { number }, address: Address { octets } }
+    };
+    each(map, maps::PEERS, whole, |PeerKey { prefix_length, ruleset, address }, class| {
         // A key that is shorter than its ruleset is none of ours.
-        let length = key.prefix_len().checked_sub(32).and_then(|length| u8::try_from(length).ok());
-        if let Some(length) = length {
-            let peer = (Address { octets }, length);
-            all.entry(RulesetId { number: ruleset }).or_default().insert(peer, class);
-        }
-    }
+        let length = prefix_length.checked_sub(32).and_then(|length| u8::try_from(length).ok());
+        all.extend(length.map(|length| Peer { ruleset, prefix: (address, length), class }));
+    })?;
+    all.sort();
+    all.dedup_by_key(|peer| (peer.ruleset, peer.prefix));
     Ok(all)
 }
 
 /// Every class and what it may.
 pub(super) fn classes(map: &Services) -> Result<BTreeMap<u32, Allowance>> {
-    let refused = KernelError::map("read", maps::SERVICES);
     let mut all: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for entry in map.iter() {
-        let (key, Raw(Service { names_type })) = entry.map_err(&refused)?;
-        let Raw(ClassService { class, protocol, number, padding }) = key.data();
-        let key = ServiceKey { prefix_length: key.prefix_len(), class, padding, protocol, number };
+    for (key, Service { names_type }) in services(map)? {
         if let Some(service) = compile::Service::of(&key, names_type == 1) {
-            all.entry(class).or_default().insert(service);
+            all.entry(key.class).or_default().insert(service);
         }
     }
     Ok(all.into_iter().map(|(class, services)| (class, Allowance::from_iter(services))).collect())
+}
+
+/// What all classes may, by key.
+pub(super) fn services(map: &Services) -> Result<BTreeMap<ServiceKey, Service>> {
+    let mut all = BTreeMap::new();
+    let whole = |key: Key<_>| {
+        let Raw(ClassService { class, protocol, number, padding }) = key.data();
+        ServiceKey { prefix_length: key.prefix_len(), class, padding, protocol, number }
+    };
+    each(map, maps::SERVICES, whole, |key, service| {
+        all.insert(key, service);
+    })?;
+    Ok(all)
+}
+
+/// Tells every entry, one perhaps twice. `whole` makes one of a key and its length.
+fn each<D, K, V>(
+    map: &LpmTrie<MapData, Raw<D>, Raw<V>>,
+    name: &'static str,
+    whole: impl Fn(Key<Raw<D>>) -> K,
+    mut tell: impl FnMut(K, V),
+) -> Result<()>
+where
+    D: bytemuck::Pod,
+    K: bytemuck::Pod,
+    V: bytemuck::Pod,
+{
+    let read = match batch::prefixes(map.map(), &mut tell) {
+        // Two calls for each entry instead of one for thousands.
+        Err(error) if error.raw_os_error() == Some(bpf::ENOTSUPP) => {
+            map.iter().try_for_each(|entry| entry.map(|(key, Raw(value))| tell(whole(key), value)))
+        }
+        read => read.map_err(MapError::IoError),
+    };
+    read.map_err(KernelError::map("read", name))
 }

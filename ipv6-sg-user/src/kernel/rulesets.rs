@@ -9,6 +9,7 @@ mod classes;
 mod demand;
 mod difference;
 mod next;
+mod tables;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -21,29 +22,10 @@ use classes::Classes;
 use demand::{Demand, Numbered};
 use difference::{Difference, difference};
 use next::Next;
+pub(super) use tables::{Peer, Tables};
 
 use super::{KernelError, Result};
 use crate::compile::{Access, Allowance, Prefix, Ruleset};
-
-/// The tables in the kernel. A trait so that the order of what is done to them can be tested without one.
-pub(super) trait Tables {
-    /// Everything that peers are in: by ruleset and prefix the class.
-    fn peers(&self) -> Result<BTreeMap<RulesetId, BTreeMap<Prefix, u32>>>;
-    /// What each class may.
-    fn classes(&self) -> Result<BTreeMap<u32, Allowance>>;
-    /// Puts a peer in a class.
-    fn put_peer(&mut self, ruleset: RulesetId, peer: Prefix, class: u32) -> Result<()>;
-    /// Forgets a peer.
-    fn remove_peer(&mut self, ruleset: RulesetId, peer: Prefix) -> Result<()>;
-    /// Lets a class have this.
-    fn put_class(&mut self, class: u32, allowance: &Allowance) -> Result<()>;
-    /// Forgets a class.
-    fn remove_class(&mut self, class: u32, allowance: &Allowance) -> Result<()>;
-    /// The generation that flows are told by.
-    fn generation(&self) -> Result<u32>;
-    /// Makes it this one: every flow of another is put to the rules again.
-    fn renew(&mut self, generation: u32) -> Result<()>;
-}
 
 /// The rulesets in the kernel.
 pub(super) struct Rulesets<T> {
@@ -90,21 +72,21 @@ impl<T: Tables> Rulesets<T> {
     /// Reads the tables again: somebody else may have changed them.
     pub(super) fn read(&mut self) -> Result<()> {
         let (peers, classes) = (self.tables.peers()?, self.tables.classes()?);
-        self.classes.found(classes, peers.values().flat_map(BTreeMap::values).copied());
-        self.next.pass(peers.keys().next_back().map_or(0, |id| id.number));
-        let nothing = Arc::default();
+        self.classes.found(classes, peers.iter().map(|peer| peer.class));
+        self.next.pass(peers.last().map_or(0, |peer| peer.ruleset.number));
         let before = std::mem::take(&mut self.loaded);
-        for (id, peers) in peers {
-            if id == RulesetId::NOTHING || id == RulesetId::EVERYTHING {
+        self.unsure = true;
+        for peers in peers.chunk_by(|one, other| one.ruleset == other.ruleset) {
+            let Some(Peer { ruleset: id, .. }) = peers.first() else { continue };
+            if matches!(*id, RulesetId::NOTHING | RulesetId::EVERYTHING) {
                 // No port asks what is in these: somebody else wrote them.
-                peers.keys().try_for_each(|peer| self.tables.remove_peer(id, *peer))?;
+                peers.iter().try_for_each(|peer| self.tables.remove_peer(*id, peer.prefix))?;
                 continue;
             }
-            let allowed = |class| Arc::clone(self.classes.allowance(class).unwrap_or(&nothing));
-            let ruleset = Ruleset::new(peers.into_iter().map(|(peer, class)| (peer, allowed(class))));
             // What is as it was stays the very same, which is how it is known again.
-            let same = before.get(&id).filter(|before| ***before == ruleset);
-            self.loaded.insert(id, same.map_or_else(|| Arc::new(ruleset), Arc::clone));
+            let same = before.get(id).filter(|before| self.classes.say(peers, before));
+            let ruleset = same.map_or_else(|| Arc::new(self.classes.ruleset(peers)), Arc::clone);
+            self.loaded.insert(*id, ruleset);
         }
         self.retired.retain(|id| self.loaded.contains_key(id));
         // Set back, it would take flows that were cut for flows that are allowed.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::next::Next;
+use super::tables::Peer;
 use crate::compile::{Allowance, Ruleset};
 
 /// The classes in the tables.
@@ -31,9 +32,26 @@ impl Classes {
         self.next.pass(last.copied().unwrap_or(0));
     }
 
-    /// What this class may; `None` when it says nothing.
-    pub(super) fn allowance(&self, class: u32) -> Option<&Arc<Allowance>> {
-        self.allowances.get(&class)
+    /// What these peers of one ruleset may.
+    pub(super) fn ruleset(&self, peers: &[Peer]) -> Ruleset {
+        let nothing = Arc::default();
+        let allowed = |class| Arc::clone(self.allowances.get(class).unwrap_or(&nothing));
+        Ruleset::new(peers.iter().map(|peer| (peer.prefix, allowed(&peer.class))))
+    }
+
+    /// Whether these peers of one ruleset, which are in their order, may just what this ruleset says.
+    pub(super) fn say(&self, peers: &[Peer], ruleset: &Ruleset) -> bool {
+        // Thousands of members may the same: one comparison for all.
+        let mut same: Option<(u32, &Arc<Allowance>)> = None;
+        let mut allowed = |class, wanted| {
+            let known = same.is_some_and(|(a, b)| a == class && Arc::ptr_eq(b, wanted));
+            same = Some((class, wanted));
+            known || self.allowances.get(&class).is_some_and(|allowance| allowance == wanted)
+        };
+        let entries = ruleset.entries();
+        let mut pairs = peers.iter().zip(entries);
+        peers.len() == entries.len()
+            && pairs.all(|(peer, (prefix, wanted))| peer.prefix == *prefix && allowed(peer.class, wanted))
     }
 
     /// The class that may just this.

@@ -1,7 +1,6 @@
 //! The rulesets against tables that look, after each write, at what a packet would find.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+mod watched;
 
 use ipv6_sg_common::address::Address;
 use proptest::prelude::*;
@@ -11,119 +10,7 @@ use super::*;
 use crate::compile::PortRules;
 use crate::state::{PortRange, Traffic};
 use crate::work;
-
-/// Who looks at a table meanwhile: what its packets found before, and what they are to find.
-#[derive(Clone, Debug)]
-struct Reader {
-    id: RulesetId,
-    before: Arc<Ruleset>,
-    after: Arc<Ruleset>,
-}
-
-#[derive(Default)]
-struct Kernel {
-    peers: BTreeMap<RulesetId, BTreeMap<Prefix, u32>>,
-    classes: BTreeMap<u32, Allowance>,
-    /// Numbers that were given up: a packet may hold them still.
-    gone: (BTreeSet<RulesetId>, BTreeSet<u32>),
-    readers: Vec<Reader>,
-    renewed: usize,
-    generation: u32,
-    /// How many peers there can be.
-    room: Option<usize>,
-    writes: usize,
-}
-
-#[derive(Clone, Default)]
-struct Watched(Rc<RefCell<Kernel>>);
-
-impl Kernel {
-    fn found(&self, id: RulesetId, address: Address) -> Option<&Allowance> {
-        let peers = self.peers.get(&id)?;
-        let entries = (0..=128).rev().filter_map(|length| peers.get(&(crate::compile::first(address, length), length)));
-        entries.map(|class| &self.classes[class]).next()
-    }
-
-    fn look(&mut self) {
-        self.writes += 1;
-        for Reader { id, before, after } in &self.readers {
-            for address in addresses() {
-                let found = self.found(*id, address);
-                let (old, new) = (before.lookup(address), after.lookup(address));
-                assert!(found == old || found == new, "{address} finds {found:?}, not {old:?} nor {new:?}");
-            }
-        }
-    }
-}
-
-impl Tables for Watched {
-    fn peers(&self) -> Result<BTreeMap<RulesetId, BTreeMap<Prefix, u32>>> {
-        Ok(self.0.borrow().peers.clone())
-    }
-
-    fn classes(&self) -> Result<BTreeMap<u32, Allowance>> {
-        Ok(self.0.borrow().classes.clone())
-    }
-
-    fn put_peer(&mut self, ruleset: RulesetId, peer: Prefix, class: u32) -> Result<()> {
-        let mut kernel = self.0.borrow_mut();
-        assert!(kernel.classes.contains_key(&class), "class {class} means nothing yet");
-        assert!(!kernel.gone.0.contains(&ruleset), "ruleset {ruleset:?} is used again");
-        let known = kernel.peers.get(&ruleset).is_some_and(|peers| peers.contains_key(&peer));
-        let full = kernel.room.is_some_and(|room| kernel.peers.values().map(BTreeMap::len).sum::<usize>() >= room);
-        if full && !known {
-            return Err(KernelError::Map { action: "add to", map: "peers", reason: "no room".to_owned() });
-        }
-        kernel.peers.entry(ruleset).or_default().insert(peer, class);
-        kernel.look();
-        Ok(())
-    }
-
-    fn remove_peer(&mut self, ruleset: RulesetId, peer: Prefix) -> Result<()> {
-        let mut kernel = self.0.borrow_mut();
-        let peers = kernel.peers.get_mut(&ruleset).unwrap();
-        peers.remove(&peer).unwrap();
-        if peers.is_empty() {
-            kernel.peers.remove(&ruleset);
-            kernel.gone.0.insert(ruleset);
-        }
-        kernel.look();
-        Ok(())
-    }
-
-    fn put_class(&mut self, class: u32, allowance: &Allowance) -> Result<()> {
-        let mut kernel = self.0.borrow_mut();
-        assert!(!kernel.gone.1.contains(&class) && !kernel.classes.contains_key(&class), "class {class} is used again");
-        kernel.classes.insert(class, allowance.clone());
-        kernel.look();
-        Ok(())
-    }
-
-    fn remove_class(&mut self, class: u32, allowance: &Allowance) -> Result<()> {
-        let mut kernel = self.0.borrow_mut();
-        assert_eq!(kernel.classes.remove(&class).as_ref(), Some(allowance));
-        assert!(!kernel.peers.values().any(|peers| peers.values().any(|used| *used == class)));
-        kernel.gone.1.insert(class);
-        kernel.look();
-        Ok(())
-    }
-
-    fn generation(&self) -> Result<u32> {
-        Ok(self.0.borrow().generation)
-    }
-
-    fn renew(&mut self, generation: u32) -> Result<()> {
-        let mut kernel = self.0.borrow_mut();
-        kernel.renewed += 1;
-        kernel.generation = generation;
-        Ok(())
-    }
-}
-
-/// Few addresses under nested prefixes.
-fn addresses() -> impl Iterator<Item = Address> {
-    (0..8_u128).map(|low| Address::from_ip((low << 125 | 1).into()))
-}
+use watched::{Reader, Watched, addresses};
 
 fn prefixes() -> Vec<Prefix> {
     let nested = |length: u8| (0..1_u128 << length).map(move |low| (low.checked_shl(128 - u32::from(length)), length));
@@ -219,6 +106,63 @@ proptest! {
         prop_assert_eq!(kernel.peers.keys().copied().collect::<BTreeSet<_>>(), used);
         let classes: BTreeSet<_> = kernel.peers.values().flat_map(|peers| peers.values().copied()).collect();
         prop_assert_eq!(kernel.classes.keys().copied().collect::<BTreeSet<_>>(), classes);
+    }
+}
+
+/// What somebody else does to a table: to the ruleset of a port the peer's class, or none.
+type Damage = (usize, Prefix, Option<u32>);
+
+fn damage() -> impl Strategy<Value = Vec<Damage>> {
+    prop::collection::vec((0_usize..3, select(prefixes()), prop::option::of(1_u32..5)), 0..4)
+}
+
+proptest! {
+    #[test]
+    fn whatever_somebody_did_is_seen_and_undone(
+        wanted in [ruleset(), ruleset(), ruleset()],
+        damages in damage(),
+        lost in prop::option::weighted(0.2, 1_u32..5),
+    ) {
+        let kernel = Watched::default();
+        let mut rulesets = Rulesets::adopt(kernel.clone()).unwrap();
+        let wanted = wanted.map(Some);
+        let rules: Vec<_> = interned(&wanted).into_iter().map(|ingress| PortRules { ingress, egress: Access::Everything }).collect();
+        let (numbers, outcome) = rulesets.follow(&rules.iter().map(|rules| Change { now: None, wanted: Some(rules) }).collect::<Vec<_>>());
+        outcome.unwrap();
+        let before = (rulesets.loaded.clone(), kernel.0.borrow().peers.clone(), kernel.0.borrow().classes.clone());
+        for (port, prefix, class) in damages {
+            let id = numbers[port].ingress;
+            let mut kernel = kernel.0.borrow_mut();
+            match class {
+                Some(class) => drop(kernel.peers.entry(id).or_default().insert(prefix, class)),
+                None => drop(kernel.peers.get_mut(&id).and_then(|peers| peers.remove(&prefix))),
+            }
+            kernel.peers.retain(|_, peers| !peers.is_empty());
+        }
+        if let Some(class) = lost {
+            kernel.0.borrow_mut().classes.remove(&class);
+        }
+        rulesets.read().unwrap();
+        // As one who was not there before reads it; what nobody touched stays the very same.
+        prop_assert_eq!(&rulesets.loaded, &Rulesets::adopt(kernel.clone()).unwrap().loaded);
+        for (id, loaded) in &before.0 {
+            let touched = (kernel.0.borrow().peers.get(id) != before.1.get(id)) || kernel.0.borrow().classes != before.2;
+            prop_assert!(touched || Arc::ptr_eq(loaded, &rulesets.loaded[id]));
+        }
+        let changes: Vec<_> = rules.iter().zip(&numbers).map(|(rules, now)| Change { now: Some(*now), wanted: Some(rules) }).collect();
+        let (numbers, outcome) = rulesets.follow(&changes);
+        outcome.unwrap();
+        rulesets.applied(&numbers.iter().map(|numbers| numbers.ingress).collect(), true).unwrap();
+        while rulesets.tidy(|| Ok(())).unwrap() {}
+        let kernel = kernel.0.borrow();
+        let found = |id: RulesetId, address| kernel.found(id, address);
+        for (rules, numbers) in rules.iter().zip(&numbers) {
+            let wanted = of(&rules.ingress);
+            for address in addresses() {
+                prop_assert_eq!(found(numbers.ingress, address), wanted.lookup(address));
+            }
+        }
+        prop_assert!(kernel.peers.keys().all(|id| numbers.iter().any(|numbers| numbers.ingress == *id)));
     }
 }
 
