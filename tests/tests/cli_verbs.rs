@@ -242,6 +242,21 @@ fn metrics_for_prometheus() {
         assert!(answer.contains(line), "no {line:?} in {answer}");
     }
     assert!(http(&hypervisor, "/").is_some_and(|answer| answer.starts_with("HTTP/1.1 404")));
+    // What the daemon knows of the rules is what `status` counts in the maps.
+    let rule = "{ protocol = \"tcp\", ports = \"22-23\", peers = [\"2001:db8:5::/64\", \"2001:db8:7::/64\"] }";
+    hypervisor.groups(&format!("[security_group.web]\ningress = [{rule}]\n"));
+    for (keys, counts) in [("security_groups = [\"web\"]", [1, 2, 1]), ("", [0, 0, 0])] {
+        hypervisor.port("vm1", VM_MAC, keys);
+        let names = ["rulesets", "peers", "services"];
+        let lines = names.iter().zip(counts).map(|(name, count)| format!("ipv6_sg_{name} {count}\n"));
+        let lines: Vec<_> = lines.collect();
+        eventually("counts of rules", || {
+            let answer = http(&hypervisor, "/metrics")?;
+            lines.iter().all(|line| answer.contains(line)).then_some(())
+        });
+        let status = &hypervisor.json("status")["rules"];
+        assert_eq!(names.map(|name| status[name].clone()), counts.map(|count| json!(count)));
+    }
 }
 
 #[test]

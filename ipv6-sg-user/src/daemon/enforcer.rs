@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::inbox::{Inbox, Turn};
 use super::links;
 use super::plan::{Desired, plan};
-use crate::kernel::{Guard, Hook, KernelError, XdpMode};
+use crate::kernel::{Guard, Hook, KernelError, RuleUse, XdpMode};
 
 /// How often everything is looked at without an occasion: somebody may have flushed qdiscs or removed pins.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -79,12 +79,15 @@ pub struct Enforcer {
     /// Whether what other versions of this program left has been removed.
     settled: bool,
     status: Status,
+    /// How much of the maps of rules is in use, for whoever asks while this thread is busy.
+    rule_use: watch::Sender<RuleUse>,
 }
 
 impl Enforcer {
     /// Makes the kernel follow `desired` for the first time.
     pub fn start(guard: Guard, desired: Desired, xdp: XdpMode) -> Self {
         let mut enforcer = Self {
+            rule_use: watch::Sender::new(guard.rule_use()),
             guard,
             desired,
             xdp,
@@ -97,12 +100,18 @@ impl Enforcer {
             status: Status::default(),
         };
         enforcer.reconcile();
+        enforcer.rule_use.send_replace(enforcer.guard.rule_use());
         enforcer
     }
 
     /// What the first round did.
     pub fn status(&self) -> &Status {
         &self.status
+    }
+
+    /// How much of the maps of rules is in use, now and later.
+    pub fn rule_use(&self) -> watch::Receiver<RuleUse> {
+        self.rule_use.subscribe()
     }
 
     /// Serves requests until told to stop.
@@ -125,6 +134,7 @@ impl Enforcer {
                 self.look_again();
                 looked = Instant::now();
             }
+            self.rule_use.send_replace(self.guard.rule_use());
         }
     }
 

@@ -17,6 +17,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::kernel::{Inspect, Pins, RuleUse};
 
@@ -41,16 +42,20 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-pub(super) async fn serve(listener: TcpListener, pins: Pins) {
-    let router = Router::new().route("/metrics", get(metrics)).with_state(pins);
+/// Where counts come from: the pinned maps, and what the enforcer knows of those that are too large to be read each time.
+type Sources = (Pins, watch::Receiver<RuleUse>);
+
+pub(super) async fn serve(listener: TcpListener, pins: Pins, rule_use: watch::Receiver<RuleUse>) {
+    let router = Router::new().route("/metrics", get(metrics)).with_state((pins, rule_use));
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!("metrics have ended: {error}");
     }
 }
 
-async fn metrics(State(pins): State<Pins>) -> impl IntoResponse {
+async fn metrics(State((pins, rule_use)): State<Sources>) -> impl IntoResponse {
+    let rule_use = *rule_use.borrow();
     // Reading maps blocks for microseconds a port; the runtime has other things to do meanwhile.
-    let text = tokio::task::spawn_blocking(move || encode(&pins)).await;
+    let text = tokio::task::spawn_blocking(move || encode(&pins, rule_use)).await;
     match text {
         Ok(Ok(text)) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -61,7 +66,7 @@ async fn metrics(State(pins): State<Pins>) -> impl IntoResponse {
     }
 }
 
-fn encode(pins: &Pins) -> Result<String> {
+fn encode(pins: &Pins, rule_use: RuleUse) -> Result<String> {
     let inspect = Inspect::open(pins.clone())?;
     let names = super::links::present().context("cannot list interfaces")?;
     let (packets, bytes) = (Family::<Labels, Counter>::default(), Family::<Labels, Counter>::default());
@@ -98,7 +103,7 @@ fn encode(pins: &Pins) -> Result<String> {
         suppressed.get_or_create(&interface).inc_by(counters.suppressed);
     }
     let mut registry = Registry::with_prefix("ipv6_sg");
-    register_rules(&mut registry, inspect.rule_use()?);
+    register_rules(&mut registry, rule_use);
     registry.register("packets", "Packets that crossed a port or were dropped there", packets);
     registry.register("bytes", "Bytes that crossed a port or were dropped there", bytes);
     registry.register("suppressed_events", "Drops that were counted but not reported as an event", suppressed);

@@ -66,12 +66,12 @@ async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send
     if let Some(lacks) = method.lacks() {
         tracing::info!("{lacks}");
     }
-    let first = enforcer.status().clone();
+    let (first, rule_use) = (enforcer.status().clone(), enforcer.rule_use());
     let (requests, queue) = mpsc::channel();
     let enforcing = thread::Builder::new().name("enforcer".to_owned()).spawn(move || enforcer.run(&queue))?;
     tokio::spawn(api::serve(listener, requests.clone()));
     if let Some(listener) = metrics {
-        tokio::spawn(metrics::serve(listener, pins));
+        tokio::spawn(metrics::serve(listener, pins, rule_use));
     }
     // Somebody may have run it by hand: nobody listens then.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

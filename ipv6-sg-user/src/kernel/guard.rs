@@ -18,7 +18,7 @@ use super::ports::{PortEntry, PortMaps};
 use super::rule_maps::RuleMaps;
 use super::rulesets::{Change, Numbers, Rulesets};
 use super::store::MapStore;
-use super::{KernelError, OBJECT, Pins, Result, bpffs, clock, program, skb_layout};
+use super::{KernelError, OBJECT, Pins, Result, RuleUse, bpffs, clock, program, skb_layout};
 use crate::compile::PortRules;
 
 /// What is enforced in this network namespace, open for changes.
@@ -127,6 +127,12 @@ impl Guard {
             (entry.port.ingress, entry.port.egress) = (numbers.ingress, numbers.egress);
         }
         outcome
+    }
+
+    /// How much of the maps of rules is in use: known, not read, so it may be asked at any time. What somebody else changed
+    /// counts when it is [looked at](Self::look_again).
+    pub fn rule_use(&self) -> RuleUse {
+        self.rules.in_use()
     }
 
     /// Puts every flow to the rules again if they are not what they were, once all ports are [written](Self::write).

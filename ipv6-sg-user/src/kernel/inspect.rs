@@ -54,7 +54,8 @@ impl Inspect {
         )
     }
 
-    /// How much of the maps of rules is in use. Reads them: under a second for a million peers.
+    /// How much of the maps of rules is in use. Reads all of them, which takes most of a second for a million peers; the
+    /// daemon [knows](super::Guard::rule_use).
     pub fn rule_use(&self) -> Result<RuleUse> {
         let (peers, services) = (self.map(maps::PEERS, Map::LpmTrie)?, self.map(maps::SERVICES, Map::LpmTrie)?);
         enforced::in_use(self.generation()?, &peers, &services)

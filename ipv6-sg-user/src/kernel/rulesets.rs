@@ -24,7 +24,7 @@ use difference::{Difference, difference};
 use next::Next;
 pub(super) use tables::{Peer, Tables};
 
-use super::{KernelError, Result};
+use super::{KernelError, Result, RuleUse};
 use crate::compile::{Access, Allowance, Prefix, Ruleset};
 
 /// The rulesets in the kernel.
@@ -93,6 +93,16 @@ impl<T: Tables> Rulesets<T> {
         self.changed |= self.tables.generation()? != self.generation;
         (self.unsure, self.untidy) = (false, true);
         Ok(())
+    }
+
+    /// How much of the tables is in use, as far as is known without reading them.
+    pub(super) fn in_use(&self) -> RuleUse {
+        RuleUse {
+            generation: self.generation,
+            rulesets: self.loaded.len(),
+            peers: self.loaded.values().map(|ruleset| ruleset.entries().len()).sum(),
+            services: self.classes.services(),
+        }
     }
 
     /// Makes the tables hold the rules of these ports, which are all there are, and says for each what is to apply to it.

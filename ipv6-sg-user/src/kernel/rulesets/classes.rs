@@ -14,19 +14,28 @@ pub(super) struct Classes {
     numbers: HashMap<Arc<Allowance>, u32>,
     /// Those that peers are in and that say nothing: somebody damaged the tables.
     dangling: BTreeSet<u32>,
+    /// Of all allowances.
+    services: usize,
     next: Next,
 }
 
 impl Classes {
     /// None yet.
     pub(super) fn new() -> Self {
-        Self { allowances: BTreeMap::new(), numbers: HashMap::new(), dangling: BTreeSet::new(), next: Next::after(0) }
+        Self {
+            allowances: BTreeMap::new(),
+            numbers: HashMap::new(),
+            dangling: BTreeSet::new(),
+            services: 0,
+            next: Next::after(0),
+        }
     }
 
     /// These are the classes in the tables, and peers are in those that are `used`.
     pub(super) fn found(&mut self, classes: BTreeMap<u32, Allowance>, used: impl Iterator<Item = u32>) {
         self.allowances = classes.into_iter().map(|(class, allowance)| (class, Arc::new(allowance))).collect();
         self.numbers = self.allowances.iter().map(|(class, allowance)| (Arc::clone(allowance), *class)).collect();
+        self.services = self.allowances.values().map(|allowance| allowance.services().count()).sum();
         self.dangling = used.filter(|class| !self.allowances.contains_key(class)).collect();
         let last = self.allowances.keys().next_back().max(self.dangling.last());
         self.next.pass(last.copied().unwrap_or(0));
@@ -54,6 +63,11 @@ impl Classes {
             && pairs.all(|(peer, (prefix, wanted))| peer.prefix == *prefix && allowed(peer.class, wanted))
     }
 
+    /// How many services they have in the tables, all together.
+    pub(super) const fn services(&self) -> usize {
+        self.services
+    }
+
     /// The class that may just this.
     pub(super) fn of(&self, allowance: &Allowance) -> Option<u32> {
         self.numbers.get(allowance).copied()
@@ -67,6 +81,7 @@ impl Classes {
 
     /// The tables have this class from now on.
     pub(super) fn insert(&mut self, class: u32, allowance: &Arc<Allowance>) {
+        self.services += allowance.services().count();
         self.allowances.insert(class, Arc::clone(allowance));
         self.numbers.insert(Arc::clone(allowance), class);
     }
@@ -74,6 +89,7 @@ impl Classes {
     /// Nobody is to be put in this class any more. What it may, if it says anything.
     pub(super) fn remove(&mut self, class: u32) -> Option<Arc<Allowance>> {
         let allowance = self.allowances.remove(&class)?;
+        self.services = self.services.saturating_sub(allowance.services().count());
         if self.of(&allowance) == Some(class) {
             self.numbers.remove(&allowance);
         }

@@ -57,6 +57,17 @@ fn of(access: &Access) -> Arc<Ruleset> {
     }
 }
 
+/// How much of the tables is in use, counted there.
+fn in_use(kernel: &Watched) -> RuleUse {
+    let kernel = kernel.0.borrow();
+    RuleUse {
+        generation: kernel.generation,
+        rulesets: kernel.peers.len(),
+        peers: kernel.peers.values().map(BTreeMap::len).sum(),
+        services: kernel.classes.values().map(|allowance| allowance.services().count()).sum(),
+    }
+}
+
 proptest! {
     #[test]
     fn a_packet_finds_what_was_or_what_is_to_be(steps in steps()) {
@@ -87,6 +98,7 @@ proptest! {
             kernel.0.borrow_mut().look();
             let renewed = kernel.0.borrow().renewed;
             rulesets.applied(&numbers.iter().flat_map(|numbers| [numbers.ingress, numbers.egress]).collect(), moved).unwrap();
+            prop_assert_eq!(rulesets.in_use(), in_use(&kernel));
             prop_assert!(!moved || kernel.0.borrow().renewed > renewed);
             for _ in 0..chores {
                 rulesets.tidy(|| Ok(())).unwrap();
@@ -101,6 +113,7 @@ proptest! {
             prop_assert_eq!(kernel.0.borrow().writes, writes);
         }
         while rulesets.tidy(|| Ok(())).unwrap() {}
+        prop_assert_eq!(rulesets.in_use(), in_use(&kernel));
         let kernel = kernel.0.borrow();
         let used: BTreeSet<_> = has.iter().filter(|(_, rules)| !rules.entries().is_empty()).map(|(numbers, _)| numbers.ingress).collect();
         prop_assert_eq!(kernel.peers.keys().copied().collect::<BTreeSet<_>>(), used);
@@ -143,6 +156,7 @@ proptest! {
             kernel.0.borrow_mut().classes.remove(&class);
         }
         rulesets.read().unwrap();
+        prop_assert_eq!(rulesets.in_use(), in_use(&kernel));
         // As one who was not there before reads it; what nobody touched stays the very same.
         prop_assert_eq!(&rulesets.loaded, &Rulesets::adopt(kernel.clone()).unwrap().loaded);
         for (id, loaded) in &before.0 {
