@@ -5,6 +5,7 @@
 //! its way to it: only then is its number used again. How a table is written is [`Tables`]'s.
 
 mod change;
+mod chore;
 mod classes;
 mod demand;
 mod difference;
@@ -27,6 +28,18 @@ pub(super) use tables::{Peer, Tables};
 use super::{KernelError, Result, RuleUse};
 use crate::compile::{Access, Allowance, Prefix, Ruleset};
 
+/// Whether flows have been put to the rules since these changed where they are, or ports have others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flows {
+    /// Not yet.
+    Stale,
+    /// They have, and no grace period has passed since: a packet that read the old rules may have told its flow that it is up
+    /// to date.
+    Renewed,
+    /// They have, and no packet under way knows the old rules.
+    Current,
+}
+
 /// The rulesets in the kernel.
 pub(super) struct Rulesets<T> {
     tables: T,
@@ -38,11 +51,7 @@ pub(super) struct Rulesets<T> {
     generation: u32,
     /// What no port has any more.
     retired: BTreeSet<RulesetId>,
-    /// Rules changed where they are since flows were last put to them.
-    changed: bool,
-    /// Flows were put to the rules, and since then no grace period has passed: a packet that read the old ones may have told
-    /// its flow that it is up to date.
-    stragglers: bool,
+    flows: Flows,
     /// Classes may be in no ruleset any more.
     untidy: bool,
     /// A write failed half-way: what the tables hold is not what is written here.
@@ -60,8 +69,7 @@ impl<T: Tables> Rulesets<T> {
             next: Next::after(0),
             retired: BTreeSet::new(),
             // Whoever wrote last may have died before saying so.
-            changed: true,
-            stragglers: false,
+            flows: Flows::Stale,
             untidy: true,
             unsure: false,
         };
@@ -90,7 +98,9 @@ impl<T: Tables> Rulesets<T> {
         }
         self.retired.retain(|id| self.loaded.contains_key(id));
         // Set back, it would take flows that were cut for flows that are allowed.
-        self.changed |= self.tables.generation()? != self.generation;
+        if self.tables.generation()? != self.generation {
+            self.flows = Flows::Stale;
+        }
         (self.unsure, self.untidy) = (false, true);
         Ok(())
     }
@@ -168,7 +178,9 @@ impl<T: Tables> Rulesets<T> {
     /// Writes what differs.
     fn write(&mut self, id: RulesetId, before: Option<&Ruleset>, wanted: &Arc<Ruleset>) -> Result<()> {
         (self.unsure, self.untidy) = (true, true);
-        self.changed |= before.is_some();
+        if before.is_some() {
+            self.flows = Flows::Stale;
+        }
         let Difference { mut additions, changes, mut removals } = difference(before, wanted);
         // No address may meanwhile find an entry that was never its longest: it comes after those inside, and goes before.
         additions.sort_by_key(|((_, length), _)| Reverse(*length));
@@ -223,10 +235,12 @@ impl<T: Tables> Rulesets<T> {
     /// Flows could not be put to the rules again: they go on as the old ones allowed until it works.
     pub(super) fn applied(&mut self, used: &BTreeSet<RulesetId>, moved: bool) -> Result<()> {
         self.retired = self.loaded.keys().filter(|id| !used.contains(id)).copied().collect();
-        self.changed |= moved;
-        if self.changed {
+        if moved {
+            self.flows = Flows::Stale;
+        }
+        if self.flows == Flows::Stale {
             self.renew()?;
-            (self.changed, self.stragglers) = (false, true);
+            self.flows = Flows::Renewed;
         }
         Ok(())
     }
@@ -234,41 +248,6 @@ impl<T: Tables> Rulesets<T> {
     fn renew(&mut self) -> Result<()> {
         self.generation = self.generation.wrapping_add(1);
         self.tables.renew(self.generation)
-    }
-
-    /// Does one of the things that need a grace period first, which `wait` waits for. `false` when nothing is left to do.
-    pub(super) fn tidy(&mut self, wait: impl FnOnce() -> Result<()>) -> Result<bool> {
-        if self.unsure {
-            self.read()?;
-        }
-        let unused =
-            if std::mem::take(&mut self.untidy) { self.classes.unused(self.loaded.values()) } else { Vec::new() };
-        if !self.stragglers && self.retired.is_empty() && unused.is_empty() {
-            return Ok(false);
-        }
-        self.untidy |= !unused.is_empty();
-        wait()?;
-        self.untidy = false;
-        if self.stragglers {
-            self.renew()?;
-            self.stragglers = false;
-        }
-        for class in unused {
-            // Whatever becomes of it, nobody is to be put in it.
-            if let Some(allowance) = self.classes.remove(class) {
-                self.tables.remove_class(class, &allowance).inspect_err(|_| self.unsure = true)?;
-            }
-        }
-        if let Some(id) = self.retired.pop_first()
-            && let Some(loaded) = self.loaded.remove(&id)
-        {
-            (self.unsure, self.untidy) = (true, true);
-            for peer in loaded.entries().keys() {
-                self.tables.remove_peer(id, *peer)?;
-            }
-            self.unsure = false;
-        }
-        Ok(true)
     }
 }
 

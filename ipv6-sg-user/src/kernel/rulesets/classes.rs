@@ -100,6 +100,8 @@ impl Classes {
     pub(super) fn unused<'a>(&self, rulesets: impl Iterator<Item = &'a Arc<Ruleset>>) -> Vec<u32> {
         let mut used = HashSet::new();
         for ruleset in rulesets {
+            #[cfg(test)]
+            crate::work::done();
             // Thousands of members may the same: one look for all.
             let mut last = None;
             for allowance in ruleset.entries().values() {
