@@ -1,8 +1,9 @@
-//! `cargo xtask demo`: a hypervisor with two VMs and a router, all of it network namespaces; forged frames with and without
-//! the guard, and honest traffic past it. Leaves nothing behind.
+//! `cargo xtask demo`: a hypervisor with two VMs and a router, all of it network namespaces; forged frames with and
+//! without the guard, honest traffic past it, and security groups. Leaves nothing behind.
 
 mod attack;
 mod attempt;
+mod groups;
 mod honest;
 mod report;
 mod stage;
@@ -42,10 +43,7 @@ fn run() -> Result<bool> {
     let attacks = [(Direction::FromVm, forged::by_the_vm()), (Direction::ToVm, forged::by_the_link())];
     let attacks = attacks.map(|(direction, frames)| (Attack::new(&stage, direction), frames));
 
-    let mut unguarded = Vec::new();
-    for (attack, frames) in &attacks {
-        unguarded.push(frames.iter().map(|forged| attack.arrives(forged)).collect::<Vec<_>>());
-    }
+    let unguarded = attacks.each_ref().map(|(attack, frames)| attack.before(frames));
     stage.guard();
     stage.boot();
 
@@ -55,21 +53,19 @@ fn run() -> Result<bool> {
     let monitor = format!("monitor {TAP} --count 6");
     let monitoring = stage.hypervisor.monitor(&format!("{TAP} --count 6"));
     for (((attack, frames), unguarded), title) in
-        attacks.iter().zip(unguarded).zip(["2. VM 1 turns hostile", "3. The link turns hostile"])
+        attacks.iter().zip(&unguarded).zip(["2. VM 1 turns hostile", "3. The link turns hostile"])
     {
         report.section(title);
-        let mut rows = Vec::new();
-        for (forged, arrived) in frames.iter().zip(unguarded) {
-            let (fate, as_expected) = attack.dies(forged, &stage.hypervisor);
-            let before = if arrived { "arrives" } else { "is lost" };
-            rows.push((forged.what.to_owned(), before.to_owned(), fate, arrived && as_expected));
-        }
-        report.forged(&rows);
+        report.forged(&attack.after(frames, unguarded, &stage.hypervisor));
     }
 
-    report.section("4. What the operator sees");
+    report.section("4. Security groups: VM 1 joins web, VM 2 joins db");
+    groups::run(&stage, &mut report);
+
+    report.section("5. What the operator sees");
     let hypervisor = &stage.hypervisor;
     report.command(hypervisor, "ports");
+    report.command(hypervisor, &format!("flows {TAP}"));
     report.started(&monitor, monitoring);
     report.command(hypervisor, &format!("counters {TAP}"));
     if let Some(hidden) =

@@ -4,16 +4,29 @@ use std::time::Duration;
 
 use anstream::println;
 use anyhow::{Result, ensure};
-use comfy_table::{ContentArrangement, Row, Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 use ipv6_sg_tests::lab::{Hypervisor, Process};
 
 use crate::attempt::attempt;
+
+/// Something that should not get through: what became of it without what is shown, and with it.
+pub struct Row {
+    /// In words.
+    pub what: &'static str,
+    /// Without.
+    pub before: &'static str,
+    /// With.
+    pub after: String,
+    /// Whether both are as they should be.
+    pub fine: bool,
+}
 
 /// Prints what happened, and counts what should not have.
 #[derive(Debug, Default)]
 pub struct Report {
     honest: usize,
     forged: usize,
+    denied: usize,
     differences: usize,
 }
 
@@ -35,19 +48,30 @@ impl Report {
         }
     }
 
-    /// Prints a table of forgeries: what was sent, what came of it without the guard, what with it, and whether that is
-    /// as it should be.
-    pub fn forged(&mut self, rows: &[(String, String, String, bool)]) {
+    /// Prints a table of forgeries, without the guard and with it.
+    pub fn forged(&mut self, rows: &[Row]) {
+        self.forged += rows.len();
+        self.table(["UNGUARDED", "GUARDED"], rows);
+    }
+
+    /// Prints a table of packets that no rule allows, without rules and with them.
+    pub fn denied(&mut self, rows: &[Row]) {
+        self.denied += rows.len();
+        println!();
+        self.table(["WITHOUT RULES", "WITH RULES"], rows);
+        println!();
+    }
+
+    fn table(&mut self, [before, after]: [&str; 2], rows: &[Row]) {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(Row::from(["SENT", "UNGUARDED", "GUARDED", ""]));
+        table.set_header(["SENT", before, after, ""]);
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }
-        for (what, before, after, as_expected) in rows {
-            self.forged += 1;
-            self.differences += usize::from(!as_expected);
-            table.add_row([what.as_str(), before, after, if *as_expected { "ok" } else { "FAILED" }]);
+        for Row { what, before, after, fine } in rows {
+            self.differences += usize::from(!fine);
+            table.add_row([*what, *before, after.as_str(), if *fine { "ok" } else { "FAILED" }]);
         }
         for line in table.lines() {
             println!("  {}", line.trim_end());
@@ -82,13 +106,14 @@ impl Report {
 
     /// The last line; whether all was as it should be.
     pub fn verdict(&self, took: Duration) -> bool {
-        let Self { honest, forged, differences } = self;
+        let Self { honest, forged, denied, differences } = self;
         let took = took.as_secs_f64();
         match differences {
             0 => println!(
-                "verdict: all {honest} honest exchanges worked, all {forged} forgeries died at the tap, in {took:.1} s"
+                "verdict: all {honest} honest exchanges went as they should, all {forged} forgeries and all {denied} packets \
+                 that no rule allows died at the tap, in {took:.1} s"
             ),
-            _ => println!("verdict: {differences} of {} things went otherwise than expected", honest + forged),
+            _ => println!("verdict: {differences} of {} things went otherwise than expected", honest + forged + denied),
         }
         *differences == 0
     }
