@@ -5,29 +5,27 @@
 
 mod expect;
 mod rules;
+mod run;
 
-use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::Duration;
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, ArrayOfMaps, HashMap, Map, MapData, PerCpuArray, PerCpuValues, RingBuf};
-use aya::programs::{Program, ProgramError, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp, XdpMode, tc};
+use aya::programs::{Program, SchedClassifier, TcAttachType, Xdp, XdpMode, tc};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader, Pod, VerifierLogLevel};
 use ipv6_sg::kernel::{InnerMaker, OBJECT, clock, skb_layout};
 use ipv6_sg_common::abi::{
-    Clock, Counters, Direction, DropEvent, EventBudget, FirstFragment, Flow, FlowKey, FragmentKey, Hook, Port,
-    RouterKey, SkbLayout, SourceKey, maps, programs,
+    Clock, Counters, DropEvent, EventBudget, FirstFragment, Flow, FlowKey, FragmentKey, Port, RouterKey, SkbLayout,
+    SourceKey, maps, programs,
 };
-use ipv6_sg_common::packet::{ETHERNET_HEADER, Offload};
-use ipv6_sg_common::verdict::{Action, Reason};
 
-use crate::frame::Frame;
 use crate::lab::Netns;
 use crate::world::Setup;
 pub use expect::{counted, difference};
 use rules::Rules;
+pub use run::{TooShort, runnable, shielded};
 
 /// The loopback interface, in every network namespace.
 pub const LOOPBACK: u32 = 1;
@@ -47,32 +45,6 @@ const MEMORY: u32 = 3;
 type SourceData = [u8; 20];
 type Fragments = HashMap<MapData, Raw<FragmentKey>, Raw<FirstFragment>>;
 type Flows = HashMap<MapData, Raw<FlowKey>, Raw<Flow>>;
-
-/// Why a frame got no verdict: the kernel did not run the program on it. See [`runnable`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooShort;
-
-/// Whether every kernel can be told to run the program on the frame; the rest only a live port can show. Newer kernels
-/// refuse a socket buffer without the whole IP header that its type promises, and there is no putting a tag beside it, nor
-/// anything that is left to be done.
-pub fn runnable(hook: Hook, frame: &Frame) -> bool {
-    let header = match (hook, frame.bytes.get(12..14)) {
-        (Hook::Tc, Some([0x86, 0xdd])) => 40,
-        (Hook::Tc, Some([0x08, 0x00])) => 20,
-        _ => 0,
-    };
-    !frame.tagged_beside && frame.offload == Offload::NONE && frame.bytes.len() >= ETHERNET_HEADER + header
-}
-
-/// What the shield does with a frame from the VM that is judged so: what takes memory of other packets, or rules, it leaves
-/// to tc.
-pub fn shielded(setup: &Setup, reason: Reason) -> Action {
-    match reason {
-        Reason::FragmentUnknown | Reason::FragmentOverlap | Reason::EgressDenied => Action::Pass,
-        Reason::IcmpNeedsRule if setup.rules.is_some() => Action::Pass,
-        _ => reason.action(),
-    }
-}
 
 /// The object, loaded, with one port.
 pub struct Object {
@@ -273,47 +245,6 @@ impl Object {
             _ => panic!("{name} is neither tc nor XDP"),
         }
     }
-
-    /// What tc does with the frame.
-    ///
-    /// # Errors
-    /// [`TooShort`], and the program has not run.
-    pub fn tc(&self, direction: Direction, frame: &Frame) -> Result<Action, TooShort> {
-        /// `TC_ACT_UNSPEC`: on to the next program.
-        const NEXT: u32 = u32::MAX;
-        /// `TC_ACT_SHOT`
-        const SHOT: u32 = 2;
-        assert!(!frame.tagged_beside, "a test run cannot put a tag beside a frame");
-        let name = match direction {
-            Direction::FromVm => programs::FROM_VM,
-            Direction::ToVm => programs::TO_VM,
-        };
-        let program: &SchedClassifier = self.ebpf.program(name).expect(name).try_into().expect(name);
-        match run(program, frame)? {
-            NEXT => Ok(Action::Pass),
-            SHOT => Ok(Action::Drop),
-            other => panic!("{name} answers {other}"),
-        }
-    }
-
-    /// What the shield does with a frame from the VM.
-    ///
-    /// # Errors
-    /// [`TooShort`], and the program has not run.
-    pub fn xdp(&self, frame: &Frame) -> Result<Action, TooShort> {
-        /// `XDP_DROP`
-        const DROP: u32 = 1;
-        /// `XDP_PASS`
-        const PASS: u32 = 2;
-        assert!(!frame.tagged_beside, "there is no beside before a socket buffer");
-        let shield: &Xdp =
-            self.ebpf.program(programs::SHIELD).expect(programs::SHIELD).try_into().expect(programs::SHIELD);
-        match run(shield, frame)? {
-            PASS => Ok(Action::Pass),
-            DROP => Ok(Action::Drop),
-            other => panic!("the shield answers {other}"),
-        }
-    }
 }
 
 /// The clock of a kernel that started 90 days earlier: a flow cannot have been seen before the clock began.
@@ -328,15 +259,4 @@ fn inner(ebpf: &mut Ebpf, outer: &'static str, btf: Option<u32>) -> MapData {
     let mut outer: ArrayOfMaps<_> = ebpf.map_mut(outer).expect(outer).try_into().expect(outer);
     outer.set(MEMORY, &inner, 0).expect("an inner map that the outer one accepts");
     inner
-}
-
-fn run<P>(program: &P, frame: &Frame) -> Result<u32, TooShort>
-where
-    P: for<'a> TestRun<Opts<'a> = TestRunOptions<'a>, Result = aya::TestRunResult>,
-{
-    match program.test_run(TestRunOptions { data_in: Some(&frame.bytes), ..TestRunOptions::new() }) {
-        Ok(result) => Ok(result.return_value),
-        Err(ProgramError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::InvalidInput => Err(TooShort),
-        Err(error) => panic!("no test run of {} bytes: {error}", frame.bytes.len()),
-    }
 }

@@ -149,8 +149,8 @@ fn a_flood_of_connections_to_a_vm_is_its_own_affair() {
     stage.assert_unharmed(streams, 0);
 }
 
-/// What docs/policy.md says of a full memory: whoever floods a port that is open to him makes it forget what its VM asked
-/// long ago, until the VM speaks again. One packet a flow is not enough.
+/// What docs/policy.md says of a full memory: whoever floods a port that is open to him makes it forget what its VM
+/// asked long ago, until the VM speaks again. One packet a flow is not enough.
 #[test]
 fn a_flood_silences_who_answers_a_silent_vm_until_it_speaks() {
     let stage = Stage::new();

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 
-use super::enforcer::{Request, Status};
+use super::enforcer::Request;
+use super::status::Status;
 
 /// The name of the socket in `run_dir`.
 pub const SOCKET: &str = "api.sock";

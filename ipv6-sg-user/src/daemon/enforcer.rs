@@ -10,7 +10,8 @@ use tokio::sync::{oneshot, watch};
 use super::inbox::{Inbox, Turn};
 use super::links;
 use super::plan::{Desired, plan};
-use crate::kernel::{Guard, Hook, KernelError, RuleUse, XdpMode};
+use super::status::Status;
+use crate::kernel::{Guard, Hook, RuleUse, XdpMode};
 
 /// How often everything is looked at without an occasion: somebody may have flushed qdiscs or removed pins.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -31,35 +32,6 @@ pub enum Request {
     Unread(String),
     /// End the thread; what is enforced stays.
     Stop,
-}
-
-/// What the daemon knows beyond the maps.
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
-pub struct Status {
-    /// Interfaces guarded with their port.
-    pub guarded: Vec<String>,
-    /// Interfaces that drop everything until their port arrives.
-    pub quarantined: Vec<String>,
-    /// Interfaces of ports that are not on this host now.
-    pub missing: Vec<String>,
-    /// Interfaces that an operator took enforcement off.
-    pub detached: Vec<String>,
-    /// What could not be done at the last attempt.
-    pub errors: Vec<String>,
-}
-
-impl Status {
-    /// Whether it worked; what did not is kept. An interface that vanished meanwhile is no error: netlink tells of it.
-    fn note(&mut self, result: Result<(), KernelError>) -> bool {
-        match result {
-            Ok(()) => true,
-            Err(KernelError::InterfaceGone { .. }) => false,
-            Err(error) => {
-                self.errors.push(error.to_string());
-                false
-            }
-        }
-    }
 }
 
 /// The owner of the guard.

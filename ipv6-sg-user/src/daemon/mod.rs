@@ -10,6 +10,7 @@ mod links;
 mod metrics;
 mod plan;
 mod socket;
+mod status;
 mod watch;
 
 use std::sync::mpsc::{self, Sender};
@@ -20,7 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::channel;
 
 pub use api::{Detach, Detached, SOCKET};
-pub use enforcer::Status;
+pub use status::Status;
 
 use crate::compile::{self, Image};
 use crate::kernel::{Guard, Pins, PortEntry, TcMethod, XdpMode, check_privileges};

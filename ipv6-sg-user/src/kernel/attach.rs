@@ -1,30 +1,26 @@
 //! Putting programs on taps and taking them off, such that there is never a moment without one.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
-use std::io;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use aya::Ebpf;
 use aya::programs::LinkOrder;
-use aya::programs::links::{FdLink, LinkError, PinnedLink};
+use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::tc::{SchedClassifierLink, TcAttachOptions};
 use aya::programs::xdp::XdpLink;
 
-use super::error::{caused_by, one_line};
+use super::error::caused_by;
 use super::hook::{Attachment, Hook, TcMethod, XdpMode};
+use super::pinned_links::{PinnedLinks, open, pin};
 use super::pins::PinnedHook;
 use super::program::{self, Identity};
 use super::tcx::{self, Ahead, Order};
-use super::{KernelError, Pins, Result, clsact};
+use super::{Pins, Result, clsact};
 
 /// What is attached where.
 pub(super) struct Attacher {
-    pins: Pins,
+    links: PinnedLinks,
     method: TcMethod,
-    /// Every pin that is still in the file system, of whichever version: forgotten only when it is gone.
-    pinned: HashMap<(u32, Hook), Vec<PinnedHook>>,
     /// Programs that were in the kernel when this one came.
     found: HashMap<u32, Identity>,
     /// What has been seen to run and is believed until [`Self::doubt`].
@@ -35,17 +31,14 @@ pub(super) struct Attacher {
 
 impl Attacher {
     pub(super) fn new(pins: Pins, method: TcMethod) -> Result<Self> {
-        let mut pinned: HashMap<_, Vec<_>> = HashMap::new();
-        for link in pins.all_links()? {
-            pinned.entry((link.ifindex, link.hook)).or_default().push(link);
-        }
+        let links = PinnedLinks::read(pins)?;
         let (found, confirmed, told) = (program::loaded(), HashSet::new(), HashMap::new());
-        Ok(Self { pins, method, pinned, found, confirmed, told })
+        Ok(Self { links, method, found, confirmed, told })
     }
 
     /// Interfaces with a pinned link of any version.
     pub(super) fn interfaces(&self) -> impl Iterator<Item = u32> {
-        self.pinned.keys().map(|(ifindex, _)| *ifindex)
+        self.links.interfaces()
     }
 
     /// Believes nothing of what is attached to this interface.
@@ -74,7 +67,7 @@ impl Attacher {
     }
 
     fn attach_tcx(&mut self, ebpf: &mut Ebpf, to: &Attachment, hook: Hook) -> Result<()> {
-        let own = self.pins.hook(to.ifindex, hook);
+        let own = self.links.own(to.ifindex, hook);
         if self.adopt(ebpf, to, &own)? {
             return Ok(());
         }
@@ -101,8 +94,8 @@ impl Attacher {
         };
         for hook in unwanted {
             self.confirmed.remove(&(to.ifindex, *hook));
-            for pin in self.pinned(to.ifindex, *hook) {
-                self.unpin(&pin)?;
+            for pin in self.links.of(to.ifindex, *hook) {
+                self.links.remove(&pin)?;
             }
         }
         let mut result = Ok(());
@@ -117,7 +110,7 @@ impl Attacher {
     }
 
     fn attach_shield(&mut self, ebpf: &mut Ebpf, to: &Attachment, hook: Hook) -> Result<()> {
-        let own = self.pins.hook(to.ifindex, hook);
+        let own = self.links.own(to.ifindex, hook);
         if self.confirmed.contains(&(to.ifindex, hook)) || self.adopt(ebpf, to, &own)? {
             return Ok(());
         }
@@ -137,7 +130,7 @@ impl Attacher {
     /// Has a link that is pinned already run this object's program, under our own pin and no other; `false` when none
     /// is alive. Our own path is free then.
     fn adopt(&mut self, ebpf: &mut Ebpf, to: &Attachment, own: &PinnedHook) -> Result<bool> {
-        let mut pins = self.pinned(to.ifindex, own.hook);
+        let mut pins = self.links.of(to.ifindex, own.hook);
         pins.retain(|pin| pin != own);
         // Whoever died between making this pin and removing the other left both. Whether ours is there the file system
         // knows best.
@@ -154,7 +147,7 @@ impl Attacher {
                 return Ok(true);
             }
             if old == *own {
-                self.unpin(own)?;
+                self.links.remove(own)?;
             }
         }
         Ok(false)
@@ -236,11 +229,11 @@ impl Attacher {
         self.doubt_one(ifindex);
         let mut programs = Vec::new();
         for hook in Hook::ALL {
-            for pin in self.pinned(ifindex, hook) {
+            for pin in self.links.of(ifindex, hook) {
                 if let Ok(info) = PinnedLink::from_pin(&pin.path).map(FdLink::from).and_then(|link| link.info()) {
                     programs.push((hook, info.program_id()));
                 }
-                self.unpin(&pin)?;
+                self.links.remove(&pin)?;
             }
         }
         let Some(name) = name else { return Ok(()) };
@@ -261,55 +254,10 @@ impl Attacher {
         Ok(())
     }
 
-    fn pinned(&self, ifindex: u32, hook: Hook) -> Vec<PinnedHook> {
-        self.pinned.get(&(ifindex, hook)).cloned().unwrap_or_default()
-    }
-
-    /// Removes all pins of a hook but this one. One that cannot be removed is tried again at the next occasion: what
-    /// guards the tap is there already.
     fn keep_only(&mut self, own: PinnedHook) {
-        let pins = self.pinned.entry((own.ifindex, own.hook)).or_default();
-        if !pins.contains(&own) {
-            pins.push(own.clone());
-        }
-        for pin in self.pinned(own.ifindex, own.hook).into_iter().filter(|pin| *pin != own) {
-            if let Err(error) = self.unpin(&pin) {
-                self.warn_once(own.ifindex, error.to_string());
-            }
+        let ifindex = own.ifindex;
+        for error in self.links.keep_only(own) {
+            self.warn_once(ifindex, error.to_string());
         }
     }
-
-    fn unpin(&mut self, pin: &PinnedHook) -> Result<()> {
-        match fs::remove_file(&pin.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(KernelError::file("remove", &pin.path)(error));
-            }
-            _ => {}
-        }
-        if let Some(pins) = self.pinned.get_mut(&(pin.ifindex, pin.hook)) {
-            pins.retain(|kept| kept != pin);
-            if pins.is_empty() {
-                self.pinned.remove(&(pin.ifindex, pin.hook));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Opens a pinned link; `None` when there is none. What cannot be opened at our own path is an error: it may be the link
-/// that guards the tap. At another's path it counts as none, for a link of our own guards as well.
-fn open(pin: &PinnedHook, own: &PinnedHook) -> Result<Option<FdLink>> {
-    match PinnedLink::from_pin(&pin.path) {
-        Ok(link) => Ok(Some(link.into())),
-        Err(error) if pin != own || caused_by(&error, libc::ENOENT) => Ok(None),
-        Err(error) => Err(KernelError::file("open", &pin.path)(io::Error::other(one_line(&error)))),
-    }
-}
-
-fn pin<L>(link: L, path: &Path, refused: &impl Fn(&(dyn std::error::Error + 'static)) -> KernelError) -> Result<()>
-where
-    FdLink: TryFrom<L, Error = LinkError>,
-{
-    let link = FdLink::try_from(link).map_err(|error| refused(&error))?;
-    link.pin(path).map(drop).map_err(|error| refused(&error))
 }

@@ -25,6 +25,7 @@ mod inner;
 mod inspect;
 mod nested;
 mod object;
+mod pinned_links;
 mod pins;
 mod placement;
 mod pod;
