@@ -9,6 +9,7 @@
 //! Packets are judged by `ipv6-sg-common` alone; nothing here parses them.
 
 pub mod cli;
+pub mod cloudstack;
 pub mod compile;
 pub mod daemon;
 pub mod kernel;
