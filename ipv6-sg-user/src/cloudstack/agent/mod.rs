@@ -2,9 +2,14 @@
 //!
 //! - [`command`]: one call, out of its arguments
 //! - [`rules`]: the text of its `--rules`
+//! - [`record`] and [`registry`]: what is known after all calls so far
 
 pub mod command;
+pub mod record;
+pub mod registry;
 pub mod rules;
 
 pub use command::{Command, Nic, UsageError};
+pub use record::Vm;
+pub use registry::Registry;
 pub use rules::{Rules, RulesError};
