@@ -2,14 +2,17 @@
 //!
 //! - [`command`]: one call, out of its arguments
 //! - [`rules`]: the text of its `--rules`
+//! - [`declare`](mod@declare): as desired state
 //! - [`record`] and [`registry`]: what is known after all calls so far
 
 pub mod command;
+pub mod declare;
 pub mod record;
 pub mod registry;
 pub mod rules;
 
 pub use command::{Command, Nic, UsageError};
+pub use declare::{Taps, declare};
 pub use record::Vm;
 pub use registry::Registry;
 pub use rules::{Rules, RulesError};
