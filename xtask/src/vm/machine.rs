@@ -68,7 +68,7 @@ impl Machine<'_> {
         let mut qemu = Command::new("qemu-system-x86_64");
         // Emulated, so that it is the same machine everywhere. The plainest processor is the fastest to emulate.
         qemu.args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "qemu64"]);
-        qemu.args(["-smp", "2", "-m", "2048", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+        qemu.args(["-smp", "2", "-m", "4096", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
         qemu.arg("-kernel").arg(self.image).arg("-initrd").arg(self.initramfs).args(["-append", COMMAND_LINE]);
         qemu.arg("-serial").arg(format!("file:{}", self.console.display())).args(["-serial", "stdio"]);
         let child = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
