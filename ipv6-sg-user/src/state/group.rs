@@ -22,7 +22,7 @@ pub struct SecurityGroup {
 }
 
 /// Traffic that may flow between a port and its peers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rule {
     /// Which traffic.
     pub traffic: Traffic,
@@ -31,7 +31,7 @@ pub struct Rule {
 }
 
 /// Which traffic a rule is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Traffic {
     /// Every protocol; ICMPv6 types without a meaning excepted.
     All,
@@ -46,7 +46,7 @@ pub enum Traffic {
 }
 
 /// Destination ports, both ends included, the first not above the last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PortRange {
     /// The lowest.
     pub first: u16,
@@ -60,7 +60,7 @@ impl PortRange {
 }
 
 /// Which ICMPv6 messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Icmpv6 {
     /// Every type with a meaning.
     Any,

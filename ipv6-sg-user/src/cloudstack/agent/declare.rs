@@ -1,6 +1,6 @@
 //! What the agent has said, as desired state: a network for each /64, a port for each NIC, a group for each set of rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ipnet::Ipv6Net;
 use ipv6_sg_common::address::Address;
@@ -67,7 +67,7 @@ const fn guest(mac: Mac) -> [u8; 5] {
 /// What is wanted of this host because the agent said so. NICs without a tap of their own are left out.
 pub fn declare(registry: &Registry, taps: &Taps) -> Declarations {
     let mut networks: BTreeMap<String, Network> = BTreeMap::new();
-    let mut groups: Vec<(&Rules, String)> = Vec::new();
+    let mut groups: HashMap<&Rules, String> = HashMap::new();
     let mut ports = Vec::new();
     for vm in registry.vms().values() {
         let origin = Origin::new(&format!("{PREFIX} {}", vm.name));
@@ -82,14 +82,8 @@ pub fn declare(registry: &Registry, taps: &Taps) -> Declarations {
             };
             networks.entry(name.clone()).or_insert_with(new);
             let rules = nic.version.as_ref().map(|version| &version.rules);
-            let security_groups = rules.map(|rules| {
-                let known = groups.iter().find(|(known, _)| *known == rules).map(|(_, name)| name.clone());
-                known.unwrap_or_else(|| {
-                    let name = format!("{PREFIX}:{}", nic_name(&vm.name, nic, vm.nics.len()));
-                    groups.push((rules, name.clone()));
-                    name
-                })
-            });
+            let named = || format!("{PREFIX}:{}", nic_name(&vm.name, nic, vm.nics.len()));
+            let security_groups = rules.map(|rules| groups.entry(rules).or_insert_with(named).clone());
             ports.push(port(&vm.name, nic, interface, name, security_groups, origin.clone()));
         }
     }

@@ -14,7 +14,7 @@ use ipnet::Ipv6Net;
 use crate::state::{Icmpv6, Peer, PortRange, Rule, Traffic};
 
 /// The rules of a VM, for IPv6.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Rules {
     /// What may come in; empty: nothing.
     pub ingress: Vec<Rule>,

@@ -1,0 +1,183 @@
+//! Where the agent's words are kept, so that a restart needs nobody to say them again: a file a VM below `data_dir`.
+//!
+//! A crash at any point leaves a file as it was before or as it is to be.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::{Registry, Vm};
+
+/// The longest name that is the name of a file as it is: with all that is put around it, it fits into 255 bytes.
+const LONGEST: usize = 200;
+
+/// The directory.
+#[derive(Debug)]
+pub struct Store {
+    directory: PathBuf,
+}
+
+/// What cannot be kept.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {source}; free space below data_dir, or make it writable", path.display())]
+pub struct StoreError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// A file that is no record of a VM. It is renamed, and out of the way.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is no record of a VM and is set aside as {}: {reason}", path.display(), aside.display())]
+pub struct SetAside {
+    path: PathBuf,
+    aside: PathBuf,
+    reason: String,
+}
+
+fn failed<'a>(action: &'static str, path: &'a Path) -> impl Fn(io::Error) -> StoreError + 'a {
+    move |source| StoreError { action, path: path.to_owned(), source }
+}
+
+impl Store {
+    /// The one below `data_dir`, which is made if it does not exist.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        let directory = data_dir.join("cloudstack");
+        DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed("create", &directory))?;
+        Ok(Self { directory })
+    }
+
+    /// All VMs, and what was found that is none.
+    ///
+    /// # Errors
+    /// The directory, or a file in it, cannot be read.
+    pub fn load(&self) -> Result<(Registry, Vec<SetAside>), StoreError> {
+        let (mut vms, mut others) = (Vec::new(), Vec::new());
+        for entry in fs::read_dir(&self.directory).map_err(failed("list", &self.directory))? {
+            let path = entry.map_err(failed("list", &self.directory))?.path();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if name.starts_with('.') || !name.ends_with(".json") {
+                continue;
+            }
+            let text = fs::read(&path).map_err(failed("read", &path))?;
+            let vm = Vm::read(&text).map_err(|error| error.to_string());
+            match vm.and_then(|vm| {
+                if file_name(&vm.name) == name { Ok(vm) } else { Err(format!("it is about {:?}", vm.name)) }
+            }) {
+                Ok(vm) => vms.push(vm),
+                Err(reason) => {
+                    let aside = path.with_extension("json.aside");
+                    fs::rename(&path, &aside).map_err(failed("rename", &path))?;
+                    others.push(SetAside { path, aside, reason });
+                }
+            }
+        }
+        Ok((Registry::new(vms), others))
+    }
+
+    /// Keeps what is known of the VM of this name now; nothing, if nothing is.
+    ///
+    /// # Errors
+    /// It cannot be written: what was kept before still is.
+    pub fn save(&self, name: &str, vm: Option<&Vm>) -> Result<(), StoreError> {
+        let path = self.directory.join(file_name(name));
+        match vm {
+            Some(vm) => self.write(&path, vm)?,
+            None => match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed("remove", &path)(error)),
+                _ => {}
+            },
+        }
+        File::open(&self.directory).and_then(|directory| directory.sync_all()).map_err(failed("sync", &self.directory))
+    }
+
+    fn write(&self, path: &Path, vm: &Vm) -> Result<(), StoreError> {
+        let new = self.directory.join(format!(".{}.new", file_name(&vm.name)));
+        let written = || {
+            let text = vm.write()?;
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+            file.write_all(&text)?;
+            file.sync_all()?;
+            fs::rename(&new, path)
+        };
+        written().map_err(|error| {
+            let _ = fs::remove_file(&new);
+            failed("write", path)(error)
+        })
+    }
+}
+
+/// The file of a VM. What cannot be the name of a file, or is too long for one, is told by a number that is made of it.
+fn file_name(vm: &str) -> String {
+    let plain = vm.len() <= LONGEST && vm.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    if plain {
+        return format!("{vm}.json");
+    }
+    let mut hasher = DefaultHasher::new();
+    vm.hash(&mut hasher);
+    format!("vm.{:016x}.json", hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vm(name: &str) -> Vm {
+        Vm { name: name.to_owned(), id: "5".to_owned(), nics: Default::default() }
+    }
+
+    #[test]
+    fn what_is_kept_is_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("lib")).unwrap();
+        let names = ["i-2-5-VM", "../i-2-6-VM", &"x".repeat(300), "i-2-7-VM"];
+        for name in names {
+            store.save(name, Some(&vm(name))).unwrap();
+            store.save(name, Some(&vm(name))).unwrap();
+        }
+        store.save("i-2-7-VM", None).unwrap();
+        store.save("i-2-7-VM", None).unwrap();
+        let (registry, aside) = Store::open(&directory.path().join("lib")).unwrap().load().unwrap();
+        assert_eq!(registry, Registry::new(names[..3].iter().map(|name| vm(name))));
+        assert!(aside.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_record_is_set_aside() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        store.save("i-2-5-VM", Some(&vm("i-2-5-VM"))).unwrap();
+        let of = |name: &str| directory.path().join("cloudstack").join(name);
+        fs::write(of("i-2-6-VM.json"), "{").unwrap();
+        // Somebody's copy of another VM's.
+        fs::copy(of("i-2-5-VM.json"), of("i-2-7-VM.json")).unwrap();
+        // A crash left this.
+        fs::write(of(".i-2-5-VM.json.new"), "{").unwrap();
+        let (registry, mut aside) = store.load().unwrap();
+        assert_eq!(registry, Registry::new([vm("i-2-5-VM")]));
+        aside.sort_by_key(|aside| aside.path.clone());
+        let reasons: Vec<_> = aside.iter().map(|aside| aside.reason.as_str()).collect();
+        assert_eq!(reasons[1], "it is about \"i-2-5-VM\"");
+        assert!(reasons[0].starts_with("EOF while parsing"), "{reasons:?}");
+        assert!(of("i-2-6-VM.json.aside").exists() && !of("i-2-6-VM.json").exists());
+        assert!(store.load().unwrap().1.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_written_stays_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        store.save("i-2-5-VM", Some(&vm("i-2-5-VM"))).unwrap();
+        // Root writes where nobody else may: a directory in the way stops him too.
+        fs::create_dir(directory.path().join("cloudstack/.i-2-5-VM.json.new")).unwrap();
+        let other = Vm { id: "6".to_owned(), ..vm("i-2-5-VM") };
+        let error = store.save("i-2-5-VM", Some(&other)).unwrap_err().to_string();
+        assert!(error.starts_with("cannot write ") && error.ends_with("or make it writable"), "{error}");
+        assert_eq!(store.load().unwrap().0, Registry::new([vm("i-2-5-VM")]));
+    }
+}
