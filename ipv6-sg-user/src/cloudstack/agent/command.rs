@@ -129,7 +129,7 @@ pub enum UsageError {
         /// What was written.
         value: String,
         /// What is wrong with it.
-        problem: Problem,
+        problem: Box<Problem>,
     },
     /// The value of a flag that is a number.
     #[error("--{flag} {value:?}: not a number")]
@@ -267,7 +267,7 @@ impl Flags {
 }
 
 fn checked<T>(flag: &'static str, text: &str, parse: impl FnOnce(&str) -> Result<T, Problem>) -> Result<T, UsageError> {
-    parse(text).map_err(|problem| UsageError::Value { flag, value: text.to_owned(), problem })
+    parse(text).map_err(|problem| UsageError::Value { flag, value: text.to_owned(), problem: Box::new(problem) })
 }
 
 /// Some releases put a prefix where others have addresses: it is the VM's as a whole.

@@ -70,7 +70,7 @@ pub enum RecordError {
         /// What was written.
         value: String,
         /// What is wrong.
-        problem: Problem,
+        problem: Box<Problem>,
     },
     /// The rules.
     #[error("{0}")]
@@ -198,7 +198,7 @@ impl KnownNic {
 }
 
 fn checked<T>(key: &'static str, text: &str, parse: impl FnOnce(&str) -> Result<T, Problem>) -> Result<T, RecordError> {
-    parse(text).map_err(|problem| RecordError::Value { key, value: text.to_owned(), problem })
+    parse(text).map_err(|problem| RecordError::Value { key, value: text.to_owned(), problem: Box::new(problem) })
 }
 
 #[cfg(test)]
