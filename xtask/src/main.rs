@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod apt;
 mod bench;
 mod build;
 mod demo;
 mod lint;
 mod packages;
+mod qemu;
 mod setup;
 mod sh;
 mod test;

@@ -1,6 +1,6 @@
 //! The Debian packages that ipv6-sg is built and tested with, each with its why.
 
-use crate::setup::Need;
+use crate::{qemu, setup::Need};
 
 /// A Debian package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(crate) const TOOLS: &[Package] = &[
 pub(crate) const MACHINE: &[Package] = &[
     package(Need::Machine, "busybox-static", "starts the tests in the machine"),
     package(Need::Machine, "debian-archive-keyring", "the keys of the releases that kernels are taken from"),
-    package(Need::Machine, "qemu-system-x86", "the machine"),
+    package(Need::Machine, qemu::MACHINE, "the machine"),
     package(Need::Machine, "xz-utils", "unpacks the modules of newer kernels"),
 ];
 

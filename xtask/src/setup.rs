@@ -14,7 +14,7 @@ use nix::{
 
 use crate::{
     packages::{GUEST, LINKER, MACHINE, Package, RIVALS, TOOLCHAIN, TOOLS},
-    sh,
+    qemu, sh,
     toolchain::{self, LLVM_MAJOR, Toolchain},
     ui,
 };
@@ -117,8 +117,12 @@ fn install_packages(missing: &[Package]) -> Result<bool> {
         apt
     };
     sh::run_quietly(&mut apt(&["update"]), remedy)?;
-    let names = missing.iter().map(|package| package.name);
-    sh::run_quietly(apt(&install).args(names), remedy)?;
+    let mut install = apt(&install);
+    install.args(missing.iter().map(|package| package.name));
+    if missing.iter().any(|package| package.name == qemu::MACHINE) {
+        install.args(qemu::of_the_tools_version()?);
+    }
+    sh::run_quietly(&mut install, remedy)?;
     Ok(true)
 }
 

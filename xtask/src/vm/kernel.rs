@@ -8,8 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::apt::Apt;
-use crate::{sh, ui};
+use crate::{apt::Apt, sh, ui};
 
 /// A kernel, by the name that `--kernel` takes.
 #[derive(Debug, Clone, Copy)]

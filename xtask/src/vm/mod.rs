@@ -18,7 +18,6 @@ use crate::{
     sh, test, ui,
 };
 
-mod apt;
 mod archive;
 mod guest;
 mod initramfs;

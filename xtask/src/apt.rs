@@ -1,5 +1,5 @@
 //! Packages of other Debian releases, from the mirror that the system uses. The system's own lists, cache and choice of
-//! releases stay as they are: all of that is in a folder of this verb.
+//! releases stay as they are: all of that is in a folder of whoever asks.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -11,13 +11,13 @@ use crate::sh;
 const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// One release, with lists and downloads in a folder of its own.
-pub(super) struct Apt {
+pub(crate) struct Apt {
     folder: PathBuf,
 }
 
 impl Apt {
     /// Fetches the release's lists.
-    pub(super) fn new(folder: PathBuf, release: &str) -> Result<Self> {
+    pub(crate) fn new(folder: PathBuf, release: &str) -> Result<Self> {
         for part in ["state/lists/partial", "cache/archives/partial", "packages"] {
             let part = folder.join(part);
             fs::create_dir_all(&part).with_context(|| format!("cannot create {}", part.display()))?;
@@ -30,14 +30,14 @@ impl Apt {
     }
 
     /// The packages that a package depends on; of alternatives the first.
-    pub(super) fn depends(&self, package: &str) -> Result<Vec<String>> {
+    pub(crate) fn depends(&self, package: &str) -> Result<Vec<String>> {
         let fields = sh::output(self.command("apt-cache").args(["show", "--no-all-versions", package]));
         let fields = fields.with_context(|| format!("Debian has no package {package} any more"))?;
         Ok(first_alternatives(&fields))
     }
 
     /// Downloads packages; the files.
-    pub(super) fn download(&self, packages: &[String]) -> Result<Vec<PathBuf>> {
+    pub(crate) fn download(&self, packages: &[String]) -> Result<Vec<PathBuf>> {
         let into = self.folder.join("packages");
         let mut download = self.command("apt-get");
         // In a folder of root's, which apt's own user may not write to.
@@ -49,7 +49,7 @@ impl Apt {
     }
 
     /// Removes lists and downloads.
-    pub(super) fn remove(self) -> Result<()> {
+    pub(crate) fn remove(self) -> Result<()> {
         fs::remove_dir_all(&self.folder).with_context(|| format!("cannot remove {}", self.folder.display()))
     }
 
@@ -85,7 +85,7 @@ fn mirror() -> Result<String> {
     match addresses.lines().next() {
         Some(address) => Ok(address.to_owned()),
         None => {
-            bail!("apt's sources name no mirror of Debian, whose kernels are used; add one and run `apt-get update`")
+            bail!("apt's sources name no mirror of Debian, whose packages are used; add one and run `apt-get update`")
         }
     }
 }
