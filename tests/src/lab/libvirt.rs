@@ -90,6 +90,7 @@ impl Libvirt {
             "<domain type='qemu'><name>{name}</name><memory unit='MiB'>256</memory><vcpu>1</vcpu>
              <os><type arch='x86_64' machine='pc'>hvm</type><kernel>{image}/kernel</kernel>
              <initrd>{image}/initramfs</initrd><cmdline>console=ttyS0 quiet panic=-1</cmdline></os>
+             <features><acpi/></features>
              <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
              <serial type='null'><target port='0'/></serial>
              <serial type='unix'><source mode='bind' path='{line}'/><target port='1'/></serial>
