@@ -115,7 +115,7 @@ fn frames_open_flows_among_themselves() {
         json!({
             "protocol": "tcp", "vm_address": "2001:db8:1:0:47a:88ff:fe00:8b", "vm_port": 22,
             "peer_address": "2001:db8:9::1", "peer_port": 50_000, "identifier": null, "opened": "to_vm",
-            "state": "opening", "idle_seconds": 0, "due": false
+            "state": "opening", "idle_seconds": 0, "due": false, "cut": false
         })
     );
     assert_eq!((&frames[0]["rule"], &frames[0]["rule_text"]), (&frames[1]["rule"], &frames[1]["rule_text"]));
