@@ -131,10 +131,12 @@ fn a_dhcpv6_clients_solicit_leaves() {
     fs::write(&config, "").expect("our own directory");
     let mut dhclient = pod.vm.netns.command("dhclient");
     dhclient.args(["-6", "-P", "-d", "-sf", "/bin/true", "-lf"]).arg(&leases).arg("-pf").arg(&pid);
-    let _dhclient = Process::start({
+    let mut dhclient = Process::start({
         dhclient.arg("-cf").arg(&config).arg("eth0");
         dhclient
     });
+    // Where it does not, what it says instead is shown.
+    dhclient.wait_for("XMT: Solicit");
     let solicit = |frame: &[u8]| {
         let udp = frame.get(14 + 40..);
         frame.get(14 + 6) == Some(&17)

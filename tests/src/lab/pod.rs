@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use ipv6_sg_common::abi::Direction;
+use ipv6_sg_common::eui64;
 use ipv6_sg_common::verdict::{Action, Reason};
 
 use super::{Guest, Hypervisor, Ip, Netns, Process, address, eventually, radvd};
@@ -79,8 +80,11 @@ impl Pod {
         let radvd = radvd(&hypervisor.site, &router.netns);
         let pod = Self { _radvd: radvd, daemon, vm, neighbour, router, beyond, hypervisor };
         for guest in [&pod.vm, &pod.neighbour] {
-            eventually("an address by SLAAC, and a default route", || {
-                (guest.has(address(guest)) && guest.routes_by(ROUTER_LINK_LOCAL)).then_some(())
+            // Each address waits on its own for duplicate address detection.
+            let link_local = eui64::link_local(guest.mac).to_ip();
+            eventually("both addresses, and a default route", || {
+                let addresses = guest.has(link_local) && guest.has(address(guest));
+                (addresses && guest.routes_by(ROUTER_LINK_LOCAL)).then_some(())
             });
         }
         pod
