@@ -2,6 +2,8 @@
 //!
 //! - [`cli`]: what a person types, one file a verb
 //! - [`state`]: what the operator wants, read and checked
+//! - [`cloudstack`]: what CloudStack says, in the words of the state
+//! - [`sources`]: what files and CloudStack want together
 //! - [`compile`]: what the maps should hold for it
 //! - [`kernel`]: loading, pinning, attaching, writing the maps
 //! - [`daemon`]: keeping the kernel at what is wanted while interfaces and state change
@@ -13,6 +15,7 @@ pub mod cloudstack;
 pub mod compile;
 pub mod daemon;
 pub mod kernel;
+pub mod sources;
 pub mod state;
 
 #[cfg(test)]

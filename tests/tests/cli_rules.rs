@@ -1,4 +1,4 @@
-//! What people and programs ask of rules on a live port, with and without the daemon and the state files.
+//! What people and programs ask of rules on a live port, with and without the daemon and the state.
 
 use std::fs;
 
@@ -127,7 +127,7 @@ fn what_is_written_and_not_enforced() {
     hypervisor.groups(&WEB.replace("\"22\"", "\"23\""));
     let (sides, notes) = differs("rules vm1");
     assert_eq!(sides, json!(["ingress"]));
-    let note = "what is enforced for ingress is not what the state files say: the daemon is not running";
+    let note = "what is enforced for ingress is not what the state says: the daemon is not running";
     assert!(notes.contains(note), "{notes}");
     let text = hypervisor.ask("rules vm1");
     assert!(text.contains(&format!("vm1: {note}")), "{text}");
@@ -138,7 +138,7 @@ fn what_is_written_and_not_enforced() {
     };
     let (old, new) = (explain(22), explain(23));
     assert_eq!((&old["reason"], &old["rule"]), (&json!("allowed"), &Value::Null));
-    assert_eq!(old["rule_text"], "what is enforced allows it, and no rule of the state files: see `ipv6-sg rules vm1`");
+    assert_eq!(old["rule_text"], "what is enforced allows it, and no rule of the state: see `ipv6-sg rules vm1`");
     assert_eq!((&new["reason"], &new["rule"]), (&json!("ingress_denied"), &Value::Null));
     let text =
         "web ingress[0] allows it and is not enforced: tcp 23 from 2a00:f10:121:b00::/64; see `ipv6-sg rules vm1`";
@@ -146,20 +146,20 @@ fn what_is_written_and_not_enforced() {
 
     site.state("20-vm1.toml", "");
     let (sides, notes) = differs("rules vm1");
-    assert_eq!((sides, notes.as_str()), (Value::Null, "[\"no port of the state files has this interface\"]"));
+    assert_eq!((sides, notes.as_str()), (Value::Null, "[\"no port of the state has this interface\"]"));
     assert!(hypervisor.ask("rules vm1").starts_with("vm1: security groups not known\n"));
 
     // Files that cannot be read leave the compiled form.
     hypervisor.groups("nonsense");
     let text = hypervisor.ask("rules vm1");
-    let end = "here is what is enforced alone, for the state files cannot be read: ";
+    let end = "here is what is enforced alone, for the state cannot be read: ";
     assert!(text.contains("  ingress as enforced: 3 peers") && text.contains(end), "{text}");
     assert!(!text.contains("as written"), "{text}");
     let row = &hypervisor.json("rules vm1")[0];
     assert_eq!((&row["written"], &row["differs"]), (&Value::Null, &Value::Null));
     assert!(row["notes"][0].as_str().is_some_and(|note| note.starts_with(end)), "{row}");
     let old = explain(22)["rule_text"].to_string();
-    assert!(old.contains("a rule allows it, and the state files that name it cannot be read: "), "{old}");
+    assert!(old.contains("a rule allows it, and the state that names it cannot be read: "), "{old}");
     fs::remove_dir_all(site.state_dir()).expect("our own");
     assert!(hypervisor.ask("rules").contains("no such directory"), "no state directory");
 }

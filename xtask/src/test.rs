@@ -48,6 +48,7 @@ const SUITES: &[Suite] = &[
     },
     Suite { name: "net", packages: &[], prefixes: &["corpus_net", "stories_net", "net_"], guests: false },
     Suite { name: "daemon", packages: &[], prefixes: &["daemon_", "cli_"], guests: false },
+    Suite { name: "cloudstack", packages: &[], prefixes: &["cloudstack_"], guests: false },
     Suite { name: "guest", packages: &[], prefixes: &["guest_"], guests: true },
 ];
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::output::Out;
+use crate::sources;
 use crate::state::{Model, Settings, directory};
 
 /// Names the settings file when no option does.
@@ -45,8 +46,8 @@ impl Context {
         self.source.settings()
     }
 
-    /// The state that these files and directories describe, or the state directory when there are none.
+    /// The state that these files and directories describe; when there are none, what all sources want.
     pub(super) fn model(&self, settings: &Settings, files: &[PathBuf]) -> Result<Model> {
-        Ok(if files.is_empty() { directory::load(&settings.state_dir)? } else { directory::load_all(files)? })
+        Ok(if files.is_empty() { sources::look(settings)? } else { directory::load_all(files)? })
     }
 }

@@ -6,7 +6,8 @@ use ipv6_sg_common::abi::Count;
 use ipv6_sg_common::verdict::{Action, PerReason, Reason};
 use nix::net::if_::if_nameindex;
 
-use crate::state::{Settings, directory};
+use crate::sources;
+use crate::state::Settings;
 
 /// Interface names by index. Empty when they cannot be listed: indices are shown then.
 pub(super) fn names() -> BTreeMap<u32, String> {
@@ -36,8 +37,8 @@ pub(super) const fn verdict(reason: Reason) -> &'static str {
     }
 }
 
-/// VM names by interface. Names are for people only: state files that cannot be read leave the column empty.
+/// VM names by interface. Names are for people only: a state that cannot be read leaves the column empty.
 pub(super) fn vms(settings: &Settings) -> BTreeMap<String, String> {
-    let Ok(model) = directory::load(&settings.state_dir) else { return BTreeMap::new() };
+    let Ok(model) = sources::look(settings) else { return BTreeMap::new() };
     model.ports().values().map(|port| (port.interface.clone(), port.vm.clone())).collect()
 }

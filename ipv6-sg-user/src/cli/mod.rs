@@ -6,6 +6,7 @@
 mod access_row;
 mod check;
 mod client;
+mod cloudstack;
 mod completions;
 mod config;
 mod context;
@@ -22,8 +23,8 @@ mod output;
 mod ports;
 mod rule_rows;
 mod rules;
-mod state_files;
 mod status;
+mod wanted_state;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -79,23 +80,30 @@ verbs! {
     explain::Explain,
     detach::Detach,
     eui64::Eui64,
+    cloudstack::Cloudstack,
     config::Config,
     completions::Completions,
     man::Man,
 }
 
+/// The name by which CloudStack's agent calls this program: its script's.
+const AGENT_SCRIPT: &str = "security_group.py";
+
 /// Parses the arguments of the process and runs the verb they name.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version go to stdout and are no error. A closed pipe is nobody's.
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
-        }
+    let (config, verb) = match called_by_agent() {
+        Some(verb) => (None, verb),
+        None => match Cli::try_parse() {
+            Ok(cli) => (cli.config, cli.verb),
+            Err(error) => {
+                // Help and version go to stdout and are no error. A closed pipe is nobody's.
+                let _ = error.print();
+                return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            }
+        },
     };
-    let mut context = Context::new(cli.config);
-    let result = cli.verb.run(&mut context).and_then(|()| Ok(context.out.flush()?));
+    let mut context = Context::new(config);
+    let result = verb.run(&mut context).and_then(|()| Ok(context.out.flush()?));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if context.out.reader_is_gone() => ExitCode::SUCCESS,
@@ -104,6 +112,16 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The verb, where this program is called by the name of the agent's script.
+fn called_by_agent() -> Option<Verb> {
+    let mut words = std::env::args_os();
+    let program = PathBuf::from(words.next()?);
+    let is_script = program.file_name().is_some_and(|name| name == AGENT_SCRIPT);
+    // What is no text is nothing that is known, and is refused as that.
+    let arguments = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    is_script.then(|| Verb::Cloudstack(cloudstack::Cloudstack::agent(arguments)))
 }
 
 /// The error and its causes in one line, whatever is in them.

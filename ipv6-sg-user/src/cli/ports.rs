@@ -29,7 +29,7 @@ pub(super) struct Ports {
 struct Row {
     interface: String,
     ifindex: u32,
-    /// The VM, where the state files tell.
+    /// The VM, where the state tells.
     vm: Option<String>,
     mac: String,
     flags: Vec<&'static str>,

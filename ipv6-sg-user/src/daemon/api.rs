@@ -4,6 +4,9 @@
 //! |---|---|
 //! | `GET /v1/status` | [`Status`] |
 //! | `POST /v1/detach` | [`Detached`]; body: [`Detach`] |
+//! | `POST /v1/cloudstack/agent` | [`Answer`]; body: [`AgentCall`] |
+//!
+//! Whatever is refused is answered with a status of 4xx or 5xx and one line that says why.
 
 use std::sync::mpsc::Sender;
 
@@ -17,12 +20,13 @@ use tokio::sync::oneshot;
 
 use super::enforcer::Request;
 use super::status::Status;
+use super::steward::News;
 
 /// The name of the socket in `run_dir`.
 pub const SOCKET: &str = "api.sock";
 
-/// The longest request body: an interface name needs little.
-const MAX_BODY: usize = 64 * 1024;
+/// The longest request body. The kernel passes 128 KiB to a program in one argument; as JSON it may be twice that.
+const MAX_BODY: usize = 512 * 1024;
 
 /// Which interface to take enforcement off; all without one.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,34 +43,68 @@ pub struct Detached {
     pub interfaces: Vec<String>,
 }
 
+/// A call of CloudStack's agent, as it would call its script.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentCall {
+    /// The arguments behind the script's name.
+    pub arguments: Vec<String>,
+}
+
+/// What a call answers that is done.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// For standard output; most calls have nothing to say.
+    pub output: String,
+}
+
+/// Who answers.
+#[derive(Clone)]
+pub(super) struct Threads {
+    /// What is enforced.
+    pub(super) enforcer: Sender<Request>,
+    /// What is wanted.
+    pub(super) steward: Sender<News>,
+}
+
 type Refusal = (StatusCode, String);
 
-pub(super) async fn serve(listener: UnixListener, requests: Sender<Request>) {
+pub(super) async fn serve(listener: UnixListener, threads: Threads) {
     let router = Router::new()
         .route("/v1/status", get(status))
         .route("/v1/detach", post(detach))
+        .route("/v1/cloudstack/agent", post(agent))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(requests);
+        .with_state(threads);
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!("the API has ended: {error}");
     }
 }
 
-async fn status(State(requests): State<Sender<Request>>) -> Result<Json<Status>, Refusal> {
+async fn status(State(threads): State<Threads>) -> Result<Json<Status>, Refusal> {
     let (reply, answer) = oneshot::channel();
-    ask(&requests, Request::Status(reply), answer).await.map(Json)
+    ask(&threads.enforcer, Request::Status(reply), answer).await.map(Json)
 }
 
-async fn detach(State(requests): State<Sender<Request>>, Json(body): Json<Detach>) -> Result<Json<Detached>, Refusal> {
+async fn detach(State(threads): State<Threads>, Json(body): Json<Detach>) -> Result<Json<Detached>, Refusal> {
     let (reply, answer) = oneshot::channel();
-    match ask(&requests, Request::Detach(body.interface, reply), answer).await? {
+    match ask(&threads.enforcer, Request::Detach(body.interface, reply), answer).await? {
         Ok(interfaces) => Ok(Json(Detached { interfaces })),
         Err(reason) => Err((StatusCode::CONFLICT, reason)),
     }
 }
 
-async fn ask<T>(requests: &Sender<Request>, request: Request, answer: oneshot::Receiver<T>) -> Result<T, Refusal> {
+async fn agent(State(threads): State<Threads>, Json(body): Json<AgentCall>) -> Result<Json<Answer>, Refusal> {
+    let (reply, answer) = oneshot::channel();
+    match ask(&threads.steward, News::Agent(body.arguments, reply), answer).await? {
+        Ok(output) => Ok(Json(Answer { output })),
+        Err(reason) => Err((StatusCode::CONFLICT, reason)),
+    }
+}
+
+async fn ask<R, T>(thread: &Sender<R>, request: R, answer: oneshot::Receiver<T>) -> Result<T, Refusal> {
     let ended = |()| (StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping".to_owned());
-    requests.send(request).map_err(|_| ended(()))?;
+    thread.send(request).map_err(|_| ended(()))?;
     answer.await.map_err(|_| ended(()))
 }

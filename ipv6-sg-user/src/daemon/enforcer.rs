@@ -16,12 +16,24 @@ use crate::kernel::{Guard, Hook, RuleUse, XdpMode};
 /// How often everything is looked at without an occasion: somebody may have flushed qdiscs or removed pins.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
+/// What is wanted, and by whom.
+pub struct Order {
+    /// What is wanted.
+    pub desired: Box<Desired>,
+    /// Whether with the shield.
+    pub xdp: XdpMode,
+    /// Whether nothing is to be believed of what is enforced.
+    pub doubt: bool,
+    /// Who waits until it is done, and wants to know what came of it.
+    pub done: Option<std::sync::mpsc::Sender<Status>>,
+}
+
 /// What the thread is asked to do.
 pub enum Request {
     /// Interfaces may have changed.
     Links,
-    /// From now on this is wanted. Interfaces that an operator took off are guarded again.
-    Desired(Box<Desired>, XdpMode),
+    /// From now on this is wanted.
+    Desired(Order),
     /// Take enforcement off one interface, or off all.
     Detach(Option<String>, oneshot::Sender<Result<Vec<String>, String>>),
     /// Who is guarded, who is missing?
@@ -114,10 +126,15 @@ impl Enforcer {
     fn serve(&mut self, request: Request) -> ControlFlow<()> {
         match request {
             Request::Links => self.reconcile(),
-            Request::Desired(desired, xdp) => {
+            Request::Desired(Order { desired, xdp, doubt, done }) => {
                 (self.desired, self.xdp) = (*desired, xdp);
                 self.unread = None;
-                self.reconcile();
+                match doubt {
+                    true => self.look_again(),
+                    false => self.reconcile(),
+                }
+                // Who asked may be gone; it is done all the same.
+                let _ = done.map(|done| done.send(self.status.clone()));
             }
             Request::Resume => {
                 self.suspended.clear();
@@ -161,18 +178,18 @@ impl Enforcer {
         self.guard.track(self.desired.flows);
         let mut ports: Vec<_> =
             plan.guard.iter_mut().map(|(link, port)| (link.ifindex, &mut port.entry, port.rules.as_ref())).collect();
-        status.note(self.guard.load_rules(&mut ports));
+        status.note_rules(self.guard.load_rules(&mut ports));
         // What VMs send is guarded on all of them before what they receive: a new program takes the kernel its time.
         let mut guarded = Vec::with_capacity(plan.guard.len());
         for (link, port) in &plan.guard {
             let done = self.guard.write(link.ifindex, &port.entry).and_then(|()| self.guard.attach(link, Hook::FromVm));
-            if status.note(done) {
+            if status.note_of(&link.interface, done) {
                 guarded.push(link);
             }
         }
-        status.note(self.guard.apply_rules());
+        status.note_rules(self.guard.apply_rules());
         for link in guarded {
-            if !status.note(self.guard.attach(link, Hook::ToVm)) {
+            if !status.note_of(&link.interface, self.guard.attach(link, Hook::ToVm)) {
                 continue;
             }
             match self.desired.ports.contains_key(&link.interface) {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipv6_sg_common::abi::PortFlags;
+
 use crate::compile::{self, PortRules};
 use crate::kernel::{Attachment, PortEntry};
 
@@ -19,6 +21,10 @@ impl Wanted {
     const fn quarantined() -> Self {
         Self { entry: PortEntry::new(compile::quarantined()), rules: None }
     }
+
+    const fn is_quarantined(&self) -> bool {
+        self.entry.port.flags.has(PortFlags::QUARANTINED)
+    }
 }
 
 /// What should be enforced on this host.
@@ -29,6 +35,8 @@ pub struct Desired {
     pub flows: u32,
     /// Whether an interface without a port drops everything.
     pub quarantine: Box<dyn Fn(&str) -> bool + Send>,
+    /// Part of what is wanted could not be read: interfaces that nobody wants guarded are left as they are.
+    pub incomplete: bool,
 }
 
 /// Everything to do, in order: guarding before releasing.
@@ -56,10 +64,12 @@ pub fn plan(desired: &Desired, present: &[Attachment], known: &BTreeSet<u32>, su
             }
         };
         let was_known = gone.remove(&link.ifindex);
+        let is_left = desired.incomplete && was_known && !suspended.contains(&link.ifindex);
         match wanted {
-            Some(port) => plan.guard.push((link.clone(), port)),
+            Some(port) if !(is_left && port.is_quarantined()) => plan.guard.push((link.clone(), port)),
+            _ if is_left => {}
             None if was_known => plan.release.push((link.ifindex, Some(link.interface.clone()))),
-            None => {}
+            _ => {}
         }
     }
     // The newest first: the others have been guarded for a while.
@@ -70,7 +80,7 @@ pub fn plan(desired: &Desired, present: &[Attachment], known: &BTreeSet<u32>, su
 
 #[cfg(test)]
 mod tests {
-    use ipv6_sg_common::abi::{Port, PortFlags};
+    use ipv6_sg_common::abi::Port;
     use ipv6_sg_common::mac::Mac;
 
     use super::*;
@@ -89,6 +99,7 @@ mod tests {
             ports: ports.iter().map(|(name, last)| ((*name).to_owned(), port(*last))).collect(),
             flows: 64,
             quarantine: Box::new(move |name| !quarantine.is_empty() && name.starts_with(quarantine)),
+            incomplete: false,
         }
     }
 
@@ -133,6 +144,21 @@ mod tests {
         assert_eq!((open.guard, open.release), (vec![], vec![(7, Some("vnet1".to_owned()))]));
         let closed = plan(&desired(&[], "vnet"), &present, &known, &BTreeSet::new());
         assert_eq!((closed.guard, closed.release), (vec![(link("vnet1", 7), Wanted::quarantined())], vec![]));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_left_as_it_is() {
+        let incomplete = |quarantine| Desired { incomplete: true, ..desired(&[("vnet1", 1)], quarantine) };
+        let present = [link("vnet1", 7), link("vnet2", 8), link("vnet3", 9)];
+        let known = BTreeSet::from([7, 8]);
+        let open = plan(&incomplete(""), &present, &known, &BTreeSet::new());
+        assert_eq!((open.guard, open.release), (vec![(link("vnet1", 7), port(1))], vec![]));
+        let closed = plan(&incomplete("vnet"), &present, &known, &BTreeSet::new());
+        let guard = vec![(link("vnet3", 9), Wanted::quarantined()), (link("vnet1", 7), port(1))];
+        assert_eq!((closed.guard, closed.release), (guard, vec![]));
+        // Who takes it off knows.
+        let off = plan(&incomplete(""), &present, &known, &BTreeSet::from([8]));
+        assert_eq!(off.release, [(8, Some("vnet2".to_owned()))]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What the daemon says of itself: beyond the maps, which anybody can read.
 
+use std::collections::BTreeMap;
+
 use crate::kernel::KernelError;
 
 /// What the daemon knows beyond the maps.
@@ -15,9 +17,44 @@ pub struct Status {
     pub detached: Vec<String>,
     /// What could not be done at the last attempt.
     pub errors: Vec<String>,
+    /// Of these errors, those that are about one interface.
+    #[serde(skip)]
+    pub(super) failed: BTreeMap<String, String>,
+    /// The one that is about the rules, and so about every port that has some.
+    #[serde(skip)]
+    pub(super) rules: Option<String>,
 }
 
 impl Status {
+    /// As [`note`](Self::note), of something that was done to an interface.
+    pub(super) fn note_of(&mut self, interface: &str, result: Result<(), KernelError>) -> bool {
+        let (before, done) = (self.errors.len(), self.note(result));
+        let errors = self.errors.get(before..).unwrap_or_default();
+        self.failed.extend(errors.iter().map(|error| (interface.to_owned(), error.clone())));
+        done
+    }
+
+    /// As [`note`](Self::note), of something that was done to the rules.
+    pub(super) fn note_rules(&mut self, result: Result<(), KernelError>) {
+        if !self.note(result) {
+            self.rules = self.errors.last().cloned();
+        }
+    }
+
+    /// Why a port with rules is not guarded as it should be, if it is not.
+    pub(super) fn hindrance(&self, interface: &str) -> Option<String> {
+        let failed = self.failed.get(interface).or(self.rules.as_ref());
+        let has = |list: &[String]| list.iter().any(|name| name == interface);
+        match failed {
+            Some(error) => Some(error.clone()),
+            None if has(&self.guarded) => None,
+            None if has(&self.detached) => Some(format!(
+                "enforcement was taken off {interface} by `ipv6-sg detach`; reload the daemon to put it back"
+            )),
+            None => Some(format!("{interface} is not on this host, or has gone meanwhile")),
+        }
+    }
+
     /// Whether it worked; what did not is kept. An interface that vanished meanwhile is no error: netlink tells of it.
     pub(super) fn note(&mut self, result: Result<(), KernelError>) -> bool {
         match result {

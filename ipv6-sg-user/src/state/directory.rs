@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use super::origin::path_text;
 use super::{Declarations, Error, Model, file};
 
-/// The desired state that the files in `directory` describe together.
+/// What the files in `directory` say, in the order of their names.
 ///
 /// # Errors
-/// The first thing wrong with them, in the order of their names. A directory that does not exist is an error; an empty
-/// one is an empty state.
-pub fn load(directory: &Path) -> Result<Model, Error> {
+/// The first thing wrong with one of them on its own. A directory that does not exist is an error; an empty one is an empty
+/// state.
+pub fn declarations(directory: &Path) -> Result<Vec<Declarations>, Error> {
     let mut sources = Vec::new();
     for path in files(directory)? {
         sources.extend(read(&path)?);
     }
-    Model::assemble(sources)
+    Ok(sources)
 }
 
 /// The desired state that these files, and the state files in these directories, describe together, in this order.
@@ -30,9 +30,7 @@ pub fn load_all(paths: &[PathBuf]) -> Result<Model, Error> {
     let mut sources = Vec::new();
     for path in paths {
         if path.is_dir() {
-            for path in files(path)? {
-                sources.extend(read(&path)?);
-            }
+            sources.extend(declarations(path)?);
         } else {
             sources.push(file::read(path)?);
         }
@@ -77,6 +75,10 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    fn load(directory: &Path) -> Result<Model, Error> {
+        Model::assemble(declarations(directory)?)
+    }
 
     fn message(directory: &Path) -> String {
         let error = load(directory).map(|_| ()).unwrap_err();

@@ -88,6 +88,18 @@ pub struct Settings {
     pub metrics: Option<SocketAddr>,
     /// The memory of flows.
     pub conntrack: Conntrack,
+    /// CloudStack's agent on this host.
+    pub cloudstack: Cloudstack,
+}
+
+/// What CloudStack's agent brings along.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cloudstack {
+    /// The script that filters IPv4, to which each call is passed on; none, and IPv4 is left alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipv4_script: Option<PathBuf>,
+    /// Where libvirt describes the VMs that run.
+    pub libvirt_dir: PathBuf,
 }
 
 /// The memory of flows.
@@ -110,6 +122,7 @@ impl Default for Settings {
             quarantine: Vec::new(),
             metrics: None,
             conntrack: Conntrack { entries_per_port: FLOWS_PER_PORT },
+            cloudstack: Cloudstack { ipv4_script: None, libvirt_dir: "/run/libvirt/qemu".into() },
         }
     }
 }
@@ -133,6 +146,15 @@ struct Entries {
     metrics: Option<Spanned<String>>,
     #[serde(default)]
     conntrack: ConntrackEntries,
+    #[serde(default)]
+    cloudstack: CloudstackEntries,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CloudstackEntries {
+    ipv4_script: Option<Spanned<String>>,
+    libvirt_dir: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -208,6 +230,18 @@ impl Settings {
             quarantine,
             metrics,
             conntrack: Conntrack { entries_per_port },
+            cloudstack: Cloudstack {
+                ipv4_script: entries
+                    .cloudstack
+                    .ipv4_script
+                    .map(|text| document.value(|| "cloudstack.ipv4_script".to_owned(), &text, absolute))
+                    .transpose()?,
+                libvirt_dir: directory(
+                    "cloudstack.libvirt_dir",
+                    entries.cloudstack.libvirt_dir,
+                    default.cloudstack.libvirt_dir,
+                )?,
+            },
         })
     }
 }

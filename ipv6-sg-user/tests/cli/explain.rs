@@ -36,7 +36,7 @@ fn each_step_to_the_one_that_decides() {
         host.run(&["explain", "vnet11", "--from-vm", "--hex", RA]),
         done(
             "\
-vnet11, VM i-2-55-VM: frames from the VM, judged by the state files
+vnet11, VM i-2-55-VM: frames from the VM, judged by the state
 ICMPv6 router advertisement fe80::47a:88ff:fe00:8b > ff02::1, 70 bytes
   MAC 06:7a:88:00:00:8b > 33:33:00:00:00:01
   pass  quarantine

@@ -1,4 +1,4 @@
-//! Which rule decides, by the state files alone.
+//! Which rule decides, by the state alone.
 
 use serde_json::{Value, json};
 

@@ -16,6 +16,7 @@
 //! - [`radvd`]: the router's voice
 //! - [`Pod`]: VMs, their router and the world beyond
 //! - [`Web`]: a VM in a security group, one in none, and somebody outside
+//! - [`CloudAgent`]: how CloudStack's agent calls its script; [`CloudHost`]: VMs that it drives
 //! - [`Streams`]: flows that never pause, each frame counted; [`Conversation`]: one of the kernel's own
 //! - [`Traffic`]: honest and forged frames that never pause
 //!
@@ -23,6 +24,8 @@
 //! ends the program; and it is named such that tests run side by side.
 //! Nothing sleeps for a time and hopes: [`eventually`] waits for a condition.
 
+mod cloud_host;
+mod cloudstack;
 mod conversation;
 mod frames;
 mod guest;
@@ -53,6 +56,8 @@ use std::{env, thread};
 
 use ipv6_sg::kernel::TcMethod;
 
+pub use cloud_host::CloudHost;
+pub use cloudstack::{CloudAgent, Nic};
 pub use conversation::Conversation;
 pub use frames::no_room;
 pub use guest::{Guest, Ip};

@@ -8,7 +8,7 @@ use ipv6_sg_common::abi::{Direction, Flow, FlowKey, Port};
 use nix::net::if_::if_nametoindex;
 
 use crate::cli::context::Context;
-use crate::cli::state_files::StateFiles;
+use crate::cli::wanted_state::WantedState;
 use crate::compile::{HostTables, PortImage, quarantined};
 use crate::kernel::{Inspect, Pins, now_ns};
 use crate::state::Settings;
@@ -28,7 +28,7 @@ impl Source {
     pub(super) const fn text(self) -> &'static str {
         match self {
             Self::Kernel => "by what is enforced",
-            Self::StateFiles => "by the state files",
+            Self::StateFiles => "by the state",
         }
     }
 }
@@ -43,7 +43,7 @@ pub(super) struct Found {
     /// The packet path's time.
     pub(super) now: Duration,
     /// What names rules.
-    pub(super) state: StateFiles,
+    pub(super) state: WantedState,
 }
 
 impl Found {
@@ -66,7 +66,7 @@ impl Found {
     }
 }
 
-/// The port with this interface: as the kernel has it, else as the state files and the settings do.
+/// The port with this interface: as the kernel has it, else as the state and the settings do.
 pub(super) fn find(context: &Context, interface: &str) -> Result<Found> {
     let settings = context.settings()?;
     match enforced(&settings, interface) {
@@ -86,7 +86,7 @@ fn enforced(settings: &Settings, interface: &str) -> Option<Found> {
         Some((_, Some(memory))) => memory.read().ok()?,
         _ => BTreeMap::new(),
     };
-    let state = StateFiles::read(settings);
+    let state = WantedState::read(settings);
     let vm = state.port(interface).map(|wanted| wanted.port.vm.clone()).unwrap_or_default();
     Some(Found {
         image: PortImage {
@@ -106,7 +106,7 @@ fn enforced(settings: &Settings, interface: &str) -> Option<Found> {
 }
 
 fn wanted(settings: &Settings, interface: &str) -> Result<Found> {
-    let state = StateFiles::sound(settings)?;
+    let state = WantedState::sound(settings)?;
     let image = match state.port(interface) {
         Some(wanted) => wanted.compiled.clone(),
         None if settings.quarantines(interface) => PortImage {

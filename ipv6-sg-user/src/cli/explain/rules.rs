@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::port::Found;
 use crate::cli::flows::FlowRow;
 use crate::cli::rule_rows::{Side, WrittenRow};
-use crate::cli::state_files::Wanted;
+use crate::cli::wanted_state::Wanted;
 use crate::compile::written::deciding_rule;
 use crate::compile::{Grant, HostTables, Question, Rehearsal};
 
@@ -104,10 +104,10 @@ fn one_of_many(question: &Question, reason: Reason, found: &Found) -> (Option<Wr
         }
         (Action::Pass, None) => {
             let text = match found.state.unread() {
-                Some(error) => format!("a rule allows it, and the state files that name it cannot be read: {error}"),
-                None => format!(
-                    "what is enforced allows it, and no rule of the state files: see `ipv6-sg rules {interface}`"
-                ),
+                Some(error) => format!("a rule allows it, and the state that names it cannot be read: {error}"),
+                None => {
+                    format!("what is enforced allows it, and no rule of the state: see `ipv6-sg rules {interface}`")
+                }
             };
             (None, text)
         }

@@ -11,7 +11,7 @@ use self::port::PortRow;
 use super::context::Context;
 use super::interfaces::{self, name_of};
 use super::output::{self, Format};
-use super::state_files::StateFiles;
+use super::wanted_state::WantedState;
 use crate::kernel::{Inspect, Pins};
 
 /// Show the security-group rules of each port, as written and as enforced
@@ -36,7 +36,7 @@ impl Rules {
         let settings = context.settings()?;
         let inspect = Inspect::open(Pins::new(&settings.pin_dir))?;
         let rules = inspect.rules()?;
-        let state = StateFiles::read(&settings);
+        let state = WantedState::read(&settings);
         let names = interfaces::names();
         let ports = inspect.ports()?.into_keys().map(|ifindex| (name_of(&names, ifindex), ifindex));
         let wanted = |name: &str| self.interface.as_deref().is_none_or(|only| only == name);
@@ -47,7 +47,7 @@ impl Rules {
         if let (Some(interface), true) = (&self.interface, rows.is_empty()) {
             bail!("interface {interface} is not guarded; `ipv6-sg ports` lists those that are");
         }
-        let unread = |error| format!("here is what is enforced alone, for the state files cannot be read: {error}");
+        let unread = |error| format!("here is what is enforced alone, for the state cannot be read: {error}");
         let unread = state.unread().map(unread);
         if self.format.json {
             rows.iter_mut().for_each(|row| row.notes.extend(unread.clone()));

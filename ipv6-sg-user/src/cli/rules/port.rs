@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::enforced::EnforcedRow;
 use crate::cli::output;
 use crate::cli::rule_rows::{Side, WrittenRow};
-use crate::cli::state_files::StateFiles;
+use crate::cli::wanted_state::WantedState;
 use crate::compile::{Access, PortRules};
 use crate::kernel::EnforcedRules;
 use crate::state::{Model, Port};
@@ -17,15 +17,15 @@ use crate::state::{Model, Port};
 pub(super) struct PortRow {
     pub(super) interface: String,
     ifindex: u32,
-    /// The VM, where the state files tell.
+    /// The VM, where the state tells.
     vm: Option<String>,
-    /// Where the state files tell; absent too when the port is to be guarded against spoofing only.
+    /// Where the state tells; absent too when the port is to be guarded against spoofing only.
     security_groups: Option<Vec<String>>,
     /// The rules of these groups; absent when they are.
     written: Option<Sides<Vec<WrittenRow>>>,
     /// What the kernel holds; absent when it applies no rules.
     enforced: Option<Sides<EnforcedRow>>,
-    /// The directions in which what is enforced is not what the state files say; absent when there is nothing to
+    /// The directions in which what is enforced is not what the state says; absent when there is nothing to
     /// compare with.
     differs: Option<Vec<&'static str>>,
     /// What is amiss.
@@ -53,7 +53,7 @@ impl<T> Sides<T> {
 }
 
 impl PortRow {
-    pub(super) fn new(interface: String, ifindex: u32, rules: Option<&EnforcedRules>, state: &StateFiles) -> Self {
+    pub(super) fn new(interface: String, ifindex: u32, rules: Option<&EnforcedRules>, state: &WantedState) -> Self {
         let wanted = state.port(&interface);
         let port = wanted.map(|wanted| wanted.port);
         let written = wanted.and_then(|wanted| Some(written(wanted.model, wanted.port.security_groups.as_ref()?)));
@@ -65,11 +65,11 @@ impl PortRow {
         let mut notes = Vec::new();
         match &differs {
             Some(sides) if !sides.is_empty() => notes.push(format!(
-                "what is enforced for {} is not what the state files say: the daemon is not running, has not followed \
+                "what is enforced for {} is not what the state says: the daemon is not running, has not followed \
                  yet, or could not; `ipv6-sg status` tells",
                 sides.join(" and ")
             )),
-            None if state.unread().is_none() => notes.push("no port of the state files has this interface".to_owned()),
+            None if state.unread().is_none() => notes.push("no port of the state has this interface".to_owned()),
             _ => {}
         }
         let enforced = rules.map(|rules| {

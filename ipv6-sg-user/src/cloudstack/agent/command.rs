@@ -69,7 +69,10 @@ pub enum Command {
         mac: Mac,
     },
     /// A system VM is there: it filters for itself.
-    SystemVm,
+    SystemVm {
+        /// Its name.
+        vm: String,
+    },
     /// Which rules are in force, by VM.
     GetRuleLogs,
     /// What libvirt no longer runs goes.
@@ -139,6 +142,14 @@ pub enum UsageError {
         /// What was written.
         value: String,
     },
+    /// A word that could not be given back.
+    #[error("--{flag} {value:?}: holds a comma, a semicolon or a control character, which separate what is given back")]
+    Word {
+        /// The flag.
+        flag: &'static str,
+        /// What was written.
+        value: String,
+    },
     /// `--action`.
     #[error("--action {0:?}: write -A to add, or -D to remove")]
     Action(String),
@@ -168,7 +179,7 @@ impl Command {
             }
             "add_network_rules" => Self::AddNetworkRules {
                 nic: flags.nic()?,
-                signature: flags.text("sig").unwrap_or_default().to_owned(),
+                signature: flags.word("sig")?.unwrap_or_default().to_owned(),
                 sequence: flags.sequence()?,
                 rules: flags.text("rules").map(Rules::parse).transpose()?.unwrap_or_default(),
             },
@@ -183,7 +194,7 @@ impl Command {
                 add: flags.action()?,
             },
             "verify_network_rules" => Self::VerifyNetworkRules { vm: flags.vm()?, mac: flags.mac()? },
-            "default_network_rules_systemvm" => Self::SystemVm,
+            "default_network_rules_systemvm" => Self::SystemVm { vm: flags.vm()? },
             "get_rule_logs_for_vms" => Self::GetRuleLogs,
             "cleanup_rules" => Self::CleanupRules,
             unknown => return Err(UsageError::UnknownCommand(unknown.to_owned())),
@@ -218,11 +229,26 @@ impl Flags {
     }
 
     fn needed(&self, flag: &'static str) -> Result<&str, UsageError> {
-        self.text(flag).ok_or_else(|| UsageError::Missing { command: self.command.clone(), flag })
+        self.text(flag).ok_or_else(|| self.missing(flag))
+    }
+
+    fn missing(&self, flag: &'static str) -> UsageError {
+        UsageError::Missing { command: self.command.clone(), flag }
+    }
+
+    /// What goes back to the management server in a list, and so holds none of its marks.
+    fn word(&self, flag: &'static str) -> Result<Option<&str>, UsageError> {
+        match self.text(flag) {
+            Some(text) if text.contains([',', ';']) || text.chars().any(char::is_control) => {
+                Err(UsageError::Word { flag, value: text.to_owned() })
+            }
+            other => Ok(other),
+        }
     }
 
     fn vm(&self) -> Result<String, UsageError> {
-        self.needed("vmname").and_then(|text| checked("vmname", text, value::name))
+        let name = self.word("vmname")?.ok_or_else(|| self.missing("vmname"))?;
+        checked("vmname", name, value::name)
     }
 
     fn mac(&self) -> Result<Mac, UsageError> {
@@ -248,7 +274,7 @@ impl Flags {
         let ipv6 = self.text("vmip6").map(|text| checked("vmip6", text, value::address));
         Ok(Nic {
             vm: self.vm()?,
-            id: self.needed("vmid")?.to_owned(),
+            id: self.word("vmid")?.ok_or_else(|| self.missing("vmid"))?.to_owned(),
             mac: self.mac()?,
             interface: self.needed("vif").and_then(|text| checked("vif", text, value::interface))?,
             // IPv4 is the stock script's; a network of IPv6 alone has none, and says so in its own way.
@@ -344,7 +370,10 @@ mod tests {
                 "network_rules_vmSecondaryIp --vmname i-2-55-VM --vmmac 06:7a:88:00:00:8b --nicsecips 10.1.1.9 --action -D".to_owned(),
                 Command::SecondaryAddresses { vm: vm.clone(), mac, addresses: vec![], add: false },
             ),
-            ("default_network_rules_systemvm --vmname r-4-VM --localbrname cloud0".to_owned(), Command::SystemVm),
+            (
+                "default_network_rules_systemvm --vmname r-4-VM --localbrname cloud0".to_owned(),
+                Command::SystemVm { vm: "r-4-VM".to_owned() },
+            ),
             ("get_rule_logs_for_vms".to_owned(), Command::GetRuleLogs),
             ("cleanup_rules".to_owned(), Command::CleanupRules),
             (

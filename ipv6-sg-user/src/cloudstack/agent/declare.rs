@@ -1,100 +1,83 @@
-//! What the agent has said, as desired state: a network for each /64, a port for each NIC, a group for each set of rules.
+//! What the agent has said, as desired state: a port for each NIC, a group for its rules, a network for each /64.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use ipnet::Ipv6Net;
 use ipv6_sg_common::address::Address;
 use ipv6_sg_common::eui64;
-use ipv6_sg_common::mac::Mac;
 
+use super::Registry;
 use super::command::Secondary;
-use super::record::KnownNic;
-use super::{Registry, Rules};
+use super::living::Living;
+use super::record::{KnownNic, Vm};
+use crate::cloudstack::Taps;
 use crate::state::{Declarations, Network, Origin, Port, SecurityGroup};
 
 /// What every name that is made here begins with.
 const PREFIX: &str = "cloudstack";
 
-/// The taps of this host: the MAC of each, by its name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Taps {
-    by_name: BTreeMap<String, Mac>,
-    /// By what libvirt gives a tap: the VM's MAC with another first octet.
-    by_guest: BTreeMap<[u8; 5], Vec<String>>,
-}
+/// The networks that somebody else has defined, by announced prefix: the agent knows neither routers nor further prefixes.
+pub type Networks = BTreeMap<Ipv6Net, String>;
 
-impl Taps {
-    /// Those with these names and MACs.
-    pub fn new(taps: impl IntoIterator<Item = (String, Mac)>) -> Self {
-        let mut known = Self::default();
-        for (name, mac) in taps {
-            if is_libvirts(mac) {
-                known.by_guest.entry(guest(mac)).or_default().push(name.clone());
-            }
-            known.by_name.insert(name, mac);
-        }
-        known
-    }
-
-    /// Whether there is one of this name.
-    pub fn has(&self, name: &str) -> bool {
-        self.by_name.contains_key(name)
-    }
-
-    /// The tap of a NIC. Where libvirt made it, the MAC decides: the agent names the tap of a VM's first NIC for all of them.
-    /// `None` when what the agent named is the tap of another NIC.
-    pub fn of<'a>(&'a self, nic: &'a KnownNic) -> Option<&'a str> {
-        let named = nic.interface.as_str();
-        match self.by_guest.get(&guest(nic.mac)).map(Vec::as_slice) {
-            Some([only]) => Some(only),
-            Some(several) if several.iter().any(|tap| tap == named) => Some(named),
-            Some([first, ..]) => Some(first),
-            Some([]) | None if self.by_name.get(named).is_some_and(|mac| is_libvirts(*mac)) => None,
-            Some([]) | None => Some(named),
-        }
-    }
-}
-
-const fn is_libvirts(mac: Mac) -> bool {
-    mac.octets[0] == 0xfe
-}
-
-const fn guest(mac: Mac) -> [u8; 5] {
-    let [_, a, b, c, d, e] = mac.octets;
-    [a, b, c, d, e]
-}
-
-/// What is wanted of this host because the agent said so. NICs without a tap of their own are left out.
-pub fn declare(registry: &Registry, taps: &Taps) -> Declarations {
-    let mut networks: BTreeMap<String, Network> = BTreeMap::new();
-    let mut groups: HashMap<&Rules, String> = HashMap::new();
-    let mut ports = Vec::new();
-    for vm in registry.vms().values() {
+/// What is wanted of this host because the agent said so. NICs without a tap of their own are left out, and so is what those
+/// that leave, or are not here, have in common with those that are.
+pub fn declare(registry: &Registry, taps: &Taps, networks: &Networks) -> Declarations {
+    let mut declared = Declarations::default();
+    let mut own: BTreeMap<String, Network> = BTreeMap::new();
+    let mut living = Living::default();
+    for (vm, nic, interface) in by_presence(registry, taps) {
         let origin = Origin::new(&format!("{PREFIX} {}", vm.name));
-        for nic in vm.nics.values() {
-            let Some(interface) = taps.of(nic) else { continue };
-            let (name, prefix) = network(nic);
-            let new = || Network {
-                name: name.clone(),
-                prefixes: prefix.into_iter().collect(),
-                routers: Vec::new(),
-                origin: origin.clone(),
-            };
-            networks.entry(name.clone()).or_insert_with(new);
-            let rules = nic.version.as_ref().map(|version| &version.rules);
-            let named = || format!("{PREFIX}:{}", nic_name(&vm.name, nic, vm.nics.len()));
-            let security_groups = rules.map(|rules| groups.entry(rules).or_insert_with(named).clone());
-            ports.push(port(&vm.name, nic, interface, name, security_groups, origin.clone()));
+        let (network, prefix) = network(nic, networks);
+        let name = format!("{PREFIX}:{}", nic_name(&vm.name, nic, vm.nics.len()));
+        // Before the first rules were said nothing may come in.
+        let groups = nic.version.iter().map(|_| name.clone()).collect();
+        let port = port(&vm.name, nic, interface, network.clone(), groups, origin.clone());
+        let Some(port) = living.admit(port, prefix, Presence::of(nic, taps, interface)) else { continue };
+        declared.ports.push(port);
+        if !networks.values().any(|known| *known == network) {
+            let prefixes = prefix.into_iter().collect();
+            let new = Network { name: network.clone(), prefixes, routers: Vec::new(), origin: origin.clone() };
+            own.entry(network).or_insert(new);
+        }
+        declared.groups.extend(nic.version.as_ref().map(|version| SecurityGroup {
+            origin,
+            name,
+            ingress: version.rules.ingress.clone(),
+            egress: version.rules.egress.clone(),
+            members: Vec::new(),
+        }));
+    }
+    declared.networks = own.into_values().collect();
+    declared
+}
+
+/// How much of a claim a NIC has to what it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Presence {
+    /// It is here.
+    Here,
+    /// It has no tap: it has crashed, or is about to start.
+    Awaited,
+    /// It was taken leave of.
+    Leaving,
+}
+
+impl Presence {
+    fn of(nic: &KnownNic, taps: &Taps, interface: &str) -> Self {
+        match (nic.leaving, taps.has(interface)) {
+            (true, _) => Self::Leaving,
+            (false, true) => Self::Here,
+            (false, false) => Self::Awaited,
         }
     }
-    let group = |(rules, name): (&Rules, String)| SecurityGroup {
-        origin: Origin::new(&name),
-        name,
-        ingress: rules.ingress.clone(),
-        egress: rules.egress.clone(),
-        members: Vec::new(),
-    };
-    Declarations { networks: networks.into_values().collect(), ports, groups: groups.into_iter().map(group).collect() }
+}
+
+/// The NICs with their interfaces, those first that are here.
+fn by_presence<'a>(registry: &'a Registry, taps: &'a Taps) -> Vec<(&'a Vm, &'a KnownNic, &'a str)> {
+    let nics = registry.vms().values().flat_map(|vm| vm.nics.values().map(move |nic| (vm, nic)));
+    let mut nics: Vec<_> = nics.filter_map(|(vm, nic)| Some((vm, nic, taps.of(nic.mac, &nic.interface)?))).collect();
+    nics.sort_by_key(|(_, nic, interface)| Presence::of(nic, taps, interface));
+    nics
 }
 
 /// The VM's name, and where it has several NICs, which one.
@@ -103,10 +86,12 @@ fn nic_name(vm: &str, nic: &KnownNic, nics: usize) -> String {
 }
 
 /// The network that a NIC is on, as far as its address tells: the /64 that its address is formed from.
-fn network(nic: &KnownNic) -> (String, Option<Ipv6Net>) {
+fn network(nic: &KnownNic, networks: &Networks) -> (String, Option<Ipv6Net>) {
     let of = |address| Ipv6Net::new(address, 64).map(|prefix| prefix.trunc()).ok();
-    let prefix = nic.ipv6.filter(|address| is_slaac(nic, *address)).and_then(of);
-    (prefix.map_or_else(|| PREFIX.to_owned(), |prefix| format!("{PREFIX} {prefix}")), prefix)
+    let Some(prefix) = nic.ipv6.filter(|address| is_slaac(nic, *address)).and_then(of) else {
+        return (PREFIX.to_owned(), None);
+    };
+    (networks.get(&prefix).cloned().unwrap_or_else(|| format!("{PREFIX} {prefix}")), Some(prefix))
 }
 
 fn is_slaac(nic: &KnownNic, address: std::net::Ipv6Addr) -> bool {
@@ -119,7 +104,7 @@ fn port(
     nic: &KnownNic,
     interface: &str,
     network: String,
-    security_groups: Option<String>,
+    security_groups: Vec<String>,
     origin: Origin,
 ) -> Port {
     let own = nic.ipv6.filter(|address| !is_slaac(nic, *address));
@@ -141,8 +126,7 @@ fn port(
         network,
         addresses,
         delegated: delegated.collect(),
-        // Before the first rules were said nothing may come in.
-        security_groups: Some(security_groups.into_iter().collect()),
+        security_groups: Some(security_groups),
         echo: None,
         origin,
     }
@@ -163,13 +147,9 @@ mod tests {
     fn registry(calls: &[&str]) -> Registry {
         let mut registry = Registry::default();
         for call in calls {
-            registry.apply(&Command::parse(&words(call)).unwrap(), SystemTime::UNIX_EPOCH).unwrap();
+            let _ = registry.apply(&Command::parse(&words(call)).unwrap(), SystemTime::UNIX_EPOCH).unwrap();
         }
         registry
-    }
-
-    fn mac(text: &str) -> Mac {
-        text.parse().unwrap()
     }
 
     const ONE: &str = "add_network_rules --vmname i-2-5-VM --vmid 5 --vmmac 06:7a:88:00:00:01 --vif vnet1 --sig a --seq 1 --vmip6 2001:db8:1::47a:88ff:fe00:1 --nicsecips 2001:db8:1::100;2001:db8:f000:10::/60; --rules I:tcp;22;22;::/0,NEXT;";
@@ -178,7 +158,7 @@ mod tests {
 
     #[test]
     fn ports_networks_and_groups() {
-        let declared = declare(&registry(&[ONE, TWO, NONE]), &Taps::default());
+        let declared = declare(&registry(&[ONE, TWO, NONE]), &Taps::default(), &Networks::default());
         let names = |list: &[Network]| list.iter().map(|network| network.name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&declared.networks), ["cloudstack", "cloudstack 2001:db8:1::/64"]);
         let [one, two, none] = &declared.ports[..] else { panic!("{:?}", declared.ports) };
@@ -188,33 +168,55 @@ mod tests {
         // An address that is not formed from the MAC is one of its own.
         assert_eq!(two.network, "cloudstack");
         assert_eq!(two.addresses, [Address::from_ip("2001:db8:1::5".parse().unwrap())]);
-        // Equal rules are one group.
         assert_eq!(one.security_groups, Some(vec!["cloudstack:i-2-5-VM".to_owned()]));
-        assert_eq!((&two.security_groups, declared.groups.len()), (&one.security_groups, 1));
+        assert_eq!((&two.security_groups, declared.groups.len()), (&Some(vec!["cloudstack:i-2-6-VM".to_owned()]), 2));
         assert_eq!(none.security_groups, Some(vec![]));
         Model::assemble([declared]).unwrap();
     }
 
+    /// Somebody knows its routers.
     #[test]
-    fn the_tap_of_a_nic() {
+    fn a_network_that_is_defined_elsewhere() {
+        let known = Networks::from([("2001:db8:1::/64".parse().unwrap(), "pod1".to_owned())]);
+        let declared = declare(&registry(&[ONE, TWO]), &Taps::default(), &known);
+        let networks: Vec<_> = declared.ports.iter().map(|port| port.network.as_str()).collect();
+        assert_eq!(networks, ["pod1", "cloudstack"]);
+        assert_eq!(declared.networks.into_iter().map(|network| network.name).collect::<Vec<_>>(), ["cloudstack"]);
+    }
+
+    /// A VM that crashed, and another that has its address now; a third that is taken leave of.
+    #[test]
+    fn those_who_are_here_come_first() {
+        let gone = "destroy_network_rules_for_vm --vmname i-2-7-VM";
+        let [old, new, third] = [("5", "1"), ("6", "2"), ("7", "3")].map(|(vm, nic)| {
+            format!("default_network_rules --vmname i-2-{vm}-VM --vmid {vm} --vmmac 06:7a:88:00:00:0{nic} --vif vnet{nic} --nicsecips 2001:db8:1::100;2001:db8:f000:10::/60;")
+        });
+        let registry = registry(&[&old, &new, &third, gone]);
+        let taps = |names: &[&str]| {
+            Taps::new(
+                names
+                    .iter()
+                    .map(|name| ((*name).to_owned(), format!("fe:7a:88:00:00:0{}", &name[4..]).parse().unwrap())),
+            )
+        };
+        let who = |taps: &Taps| {
+            let declared = declare(&registry, taps, &Networks::default());
+            let ports = declared.ports.iter();
+            let has: Vec<_> = ports.filter(|port| !port.addresses.is_empty()).map(|port| port.vm.clone()).collect();
+            (has, declared.ports.len(), Model::assemble([declared]).is_ok())
+        };
+        assert_eq!(who(&taps(&["vnet2"])), (vec!["i-2-6-VM".to_owned()], 3, true));
+        assert_eq!(who(&taps(&["vnet1", "vnet3"])), (vec!["i-2-5-VM".to_owned()], 3, true));
+        // Two that are here: only who said so can know which is wrong.
+        assert!(!who(&taps(&["vnet1", "vnet2"])).2);
+    }
+
+    #[test]
+    fn a_nic_without_a_tap_of_its_own_is_left_out() {
         let registry = registry(&[ONE]);
-        let vm = &registry.vms()["i-2-5-VM"];
-        let nic = &vm.nics[&mac("06:7a:88:00:00:01")];
-        let taps = |taps: &[(&str, &str)]| Taps::new(taps.iter().map(|(name, text)| ((*name).to_owned(), mac(text))));
-        for (present, wanted) in [
-            (taps(&[]), Some("vnet1")),
-            (taps(&[("vnet1", "fe:7a:88:00:00:01")]), Some("vnet1")),
-            // The agent named another NIC's.
-            (taps(&[("vnet1", "fe:7a:88:00:00:09"), ("vnet4", "fe:7a:88:00:00:01")]), Some("vnet4")),
-            (taps(&[("vnet1", "fe:7a:88:00:00:09")]), None),
-            // Two VMs whose MACs differ in the first octet alone.
-            (taps(&[("vnet0", "fe:7a:88:00:00:01"), ("vnet1", "fe:7a:88:00:00:01")]), Some("vnet1")),
-            (taps(&[("vnet0", "fe:7a:88:00:00:01"), ("vnet2", "fe:7a:88:00:00:01")]), Some("vnet0")),
-            // Made by somebody else: whoever named it knows.
-            (taps(&[("vnet1", "52:54:00:00:00:01")]), Some("vnet1")),
-        ] {
-            assert_eq!(present.of(nic), wanted, "{present:?}");
-            assert_eq!(declare(&registry, &present).ports.len(), usize::from(wanted.is_some()));
+        let named = |mac: &str| Taps::new([("vnet1".to_owned(), mac.parse().unwrap())]);
+        for (taps, ports) in [(named("fe:7a:88:00:00:01"), 1), (named("fe:7a:88:00:00:09"), 0)] {
+            assert_eq!(declare(&registry, &taps, &Networks::default()).ports.len(), ports, "{taps:?}");
         }
     }
 }

@@ -2,20 +2,24 @@
 //!
 //! - [`command`]: one call, out of its arguments
 //! - [`rules`]: the text of its `--rules`
-//! - [`declare`](mod@declare): as desired state
+//! - [`rule_logs`]: what it asks every minute
+//! - [`declare`](mod@declare): as desired state; with it `living`, who has what
 //! - [`record`] and [`registry`]: what is known after all calls so far
 //! - [`store`]: where that is kept
 
 pub mod command;
 pub mod declare;
+mod living;
 pub mod record;
 pub mod registry;
+pub mod rule_logs;
 pub mod rules;
 pub mod store;
 
 pub use command::{Command, Nic, UsageError};
-pub use declare::{Taps, declare};
+pub use declare::{Networks, declare};
 pub use record::Vm;
-pub use registry::Registry;
+pub use registry::{Change, Registry, Unknown};
+pub use rule_logs::{RuleLog, RuleLogs};
 pub use rules::{Rules, RulesError};
 pub use store::Store;

@@ -20,6 +20,8 @@ pub struct Vm {
     pub name: String,
     /// The management server's number.
     pub id: String,
+    /// It filters for itself, and has no NICs here.
+    pub system: bool,
     /// Its NICs, by MAC.
     pub nics: BTreeMap<Mac, KnownNic>,
 }
@@ -82,6 +84,7 @@ pub enum RecordError {
 struct VmRecord {
     name: String,
     id: String,
+    system: bool,
     nics: Vec<NicRecord>,
 }
 
@@ -111,7 +114,7 @@ struct VersionRecord {
 impl Vm {
     /// Without NICs.
     pub(super) fn new(name: &str, id: &str) -> Self {
-        Self { name: name.to_owned(), id: id.to_owned(), nics: BTreeMap::new() }
+        Self { name: name.to_owned(), id: id.to_owned(), system: false, nics: BTreeMap::new() }
     }
 
     /// As it is written down.
@@ -135,7 +138,8 @@ impl Vm {
             leaving: nic.leaving,
         };
         let nics = self.nics.values().map(nic).collect();
-        serde_json::to_vec_pretty(&VmRecord { name: self.name.clone(), id: self.id.clone(), nics })
+        let (name, id) = (self.name.clone(), self.id.clone());
+        serde_json::to_vec_pretty(&VmRecord { name, id, system: self.system, nics })
     }
 
     /// As it was written down.
@@ -146,7 +150,7 @@ impl Vm {
         let record: VmRecord = serde_json::from_slice(text)?;
         let nics = record.nics.into_iter().map(|nic| nic.read().map(|nic| (nic.mac, nic)));
         let name = checked("name", &record.name, value::name)?;
-        Ok(Self { name, id: record.id, nics: nics.collect::<Result<_, _>>()? })
+        Ok(Self { name, id: record.id, system: record.system, nics: nics.collect::<Result<_, _>>()? })
     }
 }
 

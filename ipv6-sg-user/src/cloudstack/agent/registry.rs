@@ -4,7 +4,7 @@
 //! Calls may come twice, late and out of order, so each says how things are rather than what to change: the last one holds,
 //! and of rules the one with the higher number.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use ipv6_sg_common::mac::Mac;
@@ -38,6 +38,25 @@ pub enum Unknown {
     },
 }
 
+/// What became different: the VMs as they were before, `None` for those that were not known. It can be [undone](Registry::undo).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Change {
+    before: BTreeMap<String, Option<Vm>>,
+}
+
+impl Change {
+    /// The names of the VMs of which something else is known now.
+    pub fn vms(&self) -> impl Iterator<Item = &str> {
+        self.before.keys().map(String::as_str)
+    }
+
+    /// Whether nothing is different.
+    pub fn is_empty(&self) -> bool {
+        self.before.is_empty()
+    }
+}
+
 impl Registry {
     /// These VMs.
     pub fn new(vms: impl IntoIterator<Item = Vm>) -> Self {
@@ -49,106 +68,171 @@ impl Registry {
         &self.vms
     }
 
-    /// Takes in a call; returns the names of the VMs about which something else is known now.
+    /// Takes in a call; returns what became different.
     ///
     /// # Errors
     /// It is about something that is not known; nothing has changed.
-    pub fn apply(&mut self, command: &Command, now: SystemTime) -> Result<BTreeSet<String>, Unknown> {
-        let before = self.clone();
+    pub fn apply(&mut self, command: &Command, now: SystemTime) -> Result<Change, Unknown> {
         match command {
-            Command::DefaultNetworkRules { nic, check } => {
-                let known = self.claim(nic);
-                if known.interface.is_empty() || !check {
-                    known.addresses(nic);
-                }
-                known.interface.clone_from(&nic.interface);
-            }
-            Command::AddNetworkRules { nic, signature, sequence, rules } => {
-                let known = self.claim(nic);
-                if !known.version.as_ref().is_some_and(|version| version.is_newer(*sequence, now)) {
-                    known.addresses(nic);
-                    known.interface.clone_from(&nic.interface);
-                    let (signature, sequence) = (signature.clone(), *sequence);
-                    known.version = Some(Version { signature, sequence, at: now, rules: rules.clone() });
-                }
-            }
-            Command::DestroyVm { vm } => {
-                if let Some(vm) = self.vms.get_mut(vm) {
-                    vm.nics.values_mut().for_each(|nic| nic.leaving = true);
-                }
-            }
-            Command::DestroyNic { vm, mac } => {
-                if let Some(nic) = self.vms.get_mut(vm).and_then(|vm| vm.nics.get_mut(mac)) {
+            Command::DefaultNetworkRules { nic, check } => Ok(self.change(
+                |vm| vm.nics.contains_key(&nic.mac),
+                &nic.vm,
+                |registry| {
+                    let known = registry.claim(nic);
+                    // A VM that was taken leave of and is there again begins a new life, with no rules yet.
+                    if known.leaving && !check {
+                        known.version = None;
+                    }
+                    if known.interface.is_empty() || known.leaving || !check {
+                        known.addresses(nic);
+                    }
+                    known.arrive(nic);
+                },
+            )),
+            Command::AddNetworkRules { nic, signature, sequence, rules } => Ok(self.change(
+                |vm| vm.nics.contains_key(&nic.mac),
+                &nic.vm,
+                |registry| {
+                    let known = registry.claim(nic);
+                    if !known.version.as_ref().is_some_and(|version| version.is_newer(*sequence, now)) {
+                        known.addresses(nic);
+                        let (signature, sequence) = (signature.clone(), *sequence);
+                        known.version = Some(Version { signature, sequence, at: now, rules: rules.clone() });
+                    }
+                    known.arrive(nic);
+                },
+            )),
+            Command::DestroyVm { vm } => Ok(self.change_one(vm, |vm| {
+                vm.system = false;
+                vm.nics.values_mut().for_each(|nic| nic.leaving = true);
+            })),
+            Command::DestroyNic { vm, mac } => Ok(self.change_one(vm, |vm| {
+                if let Some(nic) = vm.nics.get_mut(mac) {
                     nic.leaving = true;
                 }
+            })),
+            Command::SecondaryAddresses { vm, mac, addresses, add } => self.secondary(vm, *mac, addresses, *add),
+            Command::VerifyNetworkRules { vm, mac } => {
+                let known = self.vms.get(vm).ok_or_else(|| Unknown::Vm(vm.clone()))?;
+                match known.nics.contains_key(mac) {
+                    true => Ok(Change::default()),
+                    false => Err(Unknown::Nic { vm: vm.clone(), mac: *mac }),
+                }
             }
-            Command::SecondaryAddresses { vm, mac, addresses, add } => self.secondary(vm, *mac, addresses, *add)?,
-            Command::VerifyNetworkRules { vm, mac } => drop(self.nic(vm, *mac)?),
-            Command::CanBridgeFirewall | Command::SystemVm | Command::GetRuleLogs | Command::CleanupRules => {}
+            Command::SystemVm { vm } => Ok(self.change(
+                |_| false,
+                vm,
+                |registry| {
+                    registry.vms.entry(vm.clone()).or_insert_with(|| Vm::new(vm, "")).system = true;
+                },
+            )),
+            Command::CanBridgeFirewall | Command::GetRuleLogs | Command::CleanupRules => Ok(Change::default()),
         }
-        Ok(self.differences(&before))
     }
 
-    /// Has every VM leave that is not among `running`; returns the names of those.
-    pub fn keep(&mut self, running: &BTreeSet<String>) -> BTreeSet<String> {
-        let before = self.clone();
-        for vm in self.vms.values_mut().filter(|vm| !running.contains(&vm.name)) {
-            vm.nics.values_mut().for_each(|nic| nic.leaving = true);
-        }
-        self.differences(&before)
+    /// Has everything leave that `is_there` does not know: NICs, and system VMs.
+    pub fn keep(&mut self, is_there: impl Fn(&Vm, Option<&KnownNic>) -> bool) -> Change {
+        self.change_all(|vm| {
+            let gone: Vec<_> = vm.nics.values().filter(|nic| !is_there(vm, Some(nic))).map(|nic| nic.mac).collect();
+            vm.nics.values_mut().filter(|nic| gone.contains(&nic.mac)).for_each(|nic| nic.leaving = true);
+            vm.system = vm.system && is_there(vm, None);
+        })
     }
 
-    /// Forgets the NICs that leave and whose interface `is_there` does not know any more; returns the names of their VMs.
-    pub fn forget(&mut self, is_there: impl Fn(&KnownNic) -> bool) -> BTreeSet<String> {
-        let before = self.clone();
-        for vm in self.vms.values_mut() {
-            vm.nics.retain(|_, nic| !nic.leaving || is_there(nic));
-        }
-        self.vms.retain(|_, vm| !vm.nics.is_empty());
-        self.differences(&before)
+    /// Forgets the NICs that leave and whose tap `is_there` does not know any more.
+    pub fn forget(&mut self, is_there: impl Fn(&KnownNic) -> bool) -> Change {
+        self.change_all(|vm| vm.nics.retain(|_, nic| !nic.leaving || is_there(nic)))
     }
 
-    /// The NIC, which is there now. Who had its MAC or its interface before was not taken leave of, and is gone.
+    /// Has it be as it was before a change, of which nothing else was changed since.
+    pub fn undo(&mut self, change: Change) {
+        for (name, before) in change.before {
+            match before {
+                Some(vm) => self.vms.insert(name, vm),
+                None => self.vms.remove(&name),
+            };
+        }
+    }
+
+    /// The NIC, which is there now. Who had its MAC before was not taken leave of, and is gone. Whose its interface is only the
+    /// host can tell: a late call names one that is another VM's by now.
     fn claim(&mut self, nic: &Nic) -> &mut KnownNic {
-        let is_this = |vm: &str, mac: Mac| vm == nic.vm && mac == nic.mac;
-        for vm in self.vms.values_mut() {
-            let name = vm.name.clone();
-            vm.nics.retain(|mac, known| is_this(&name, *mac) || (*mac != nic.mac && known.interface != nic.interface));
+        for vm in self.vms.values_mut().filter(|vm| vm.name != nic.vm) {
+            vm.nics.remove(&nic.mac);
         }
-        self.vms.retain(|name, vm| *name == nic.vm || !vm.nics.is_empty());
         let vm = self.vms.entry(nic.vm.clone()).or_insert_with(|| Vm::new(&nic.vm, &nic.id));
-        if vm.id != nic.id {
+        if vm.id != nic.id || vm.system {
             // Another VM of the same name: what was said of the first is not about it.
             *vm = Vm::new(&nic.vm, &nic.id);
         }
-        let known = vm.nics.entry(nic.mac).or_insert_with(|| KnownNic::new(nic.mac));
-        known.leaving = false;
-        known
+        vm.nics.entry(nic.mac).or_insert_with(|| KnownNic::new(nic.mac))
     }
 
-    fn nic(&mut self, vm: &str, mac: Mac) -> Result<&mut KnownNic, Unknown> {
-        let known = self.vms.get_mut(vm).ok_or_else(|| Unknown::Vm(vm.to_owned()))?;
-        known.nics.get_mut(&mac).ok_or_else(|| Unknown::Nic { vm: vm.to_owned(), mac })
-    }
-
-    fn secondary(&mut self, vm: &str, mac: Mac, addresses: &[Secondary], add: bool) -> Result<(), Unknown> {
+    fn secondary(&mut self, vm: &str, mac: Mac, addresses: &[Secondary], add: bool) -> Result<Change, Unknown> {
         if addresses.is_empty() {
-            return Ok(());
+            return Ok(Change::default());
         }
-        let nic = self.nic(vm, mac)?;
-        for address in addresses {
-            if add {
-                nic.secondary.insert(*address)
-            } else {
-                nic.secondary.remove(address)
-            };
+        let known = self.vms.get(vm).ok_or_else(|| Unknown::Vm(vm.to_owned()))?;
+        if !known.nics.contains_key(&mac) {
+            return Err(Unknown::Nic { vm: vm.to_owned(), mac });
         }
-        Ok(())
+        Ok(self.change_one(vm, |vm| {
+            let Some(nic) = vm.nics.get_mut(&mac) else { return };
+            for address in addresses {
+                match add {
+                    true => nic.secondary.insert(*address),
+                    false => nic.secondary.remove(address),
+                };
+            }
+        }))
     }
 
-    fn differences(&self, before: &Self) -> BTreeSet<String> {
-        let names = self.vms.keys().chain(before.vms.keys());
-        names.filter(|name| self.vms.get(*name) != before.vms.get(*name)).cloned().collect()
+    /// Does something to a VM, if it is known.
+    fn change_one(&mut self, name: &str, act: impl FnOnce(&mut Vm)) -> Change {
+        self.change(
+            |_| false,
+            name,
+            |registry| {
+                if let Some(vm) = registry.vms.get_mut(name) {
+                    act(vm);
+                }
+            },
+        )
+    }
+
+    /// Does something to each VM.
+    fn change_all(&mut self, mut act: impl FnMut(&mut Vm)) -> Change {
+        let mut before = BTreeMap::new();
+        self.vms.retain(|name, vm| {
+            let was = vm.clone();
+            act(vm);
+            if *vm != was {
+                before.insert(name.clone(), Some(was));
+            }
+            !vm.is_empty()
+        });
+        Change { before }
+    }
+
+    /// Does something to the VM of this name, and to no others but those that `concerned` knows.
+    fn change(&mut self, concerned: impl Fn(&Vm) -> bool, name: &str, act: impl FnOnce(&mut Self)) -> Change {
+        let concerned = self.vms.values().filter(|vm| vm.name != name && concerned(vm));
+        let mut before: BTreeMap<_, _> = concerned.map(|vm| (vm.name.clone(), Some(vm.clone()))).collect();
+        before.insert(name.to_owned(), self.vms.get(name).cloned());
+        act(self);
+        for name in before.keys() {
+            if self.vms.get(name).is_some_and(Vm::is_empty) {
+                self.vms.remove(name);
+            }
+        }
+        before.retain(|name, was| self.vms.get(name) != was.as_ref());
+        Change { before }
+    }
+}
+
+impl Vm {
+    fn is_empty(&self) -> bool {
+        self.nics.is_empty() && !self.system
     }
 }
 
@@ -165,10 +249,17 @@ impl KnownNic {
         (self.ipv4, self.ipv6) = (nic.ipv4, nic.ipv6);
         self.secondary = nic.secondary.iter().copied().collect();
     }
+
+    fn arrive(&mut self, nic: &Nic) {
+        self.leaving = false;
+        self.interface.clone_from(&nic.interface);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::cloudstack::agent::Rules;
 
@@ -206,7 +297,14 @@ mod tests {
 
         /// Returns how many VMs changed.
         fn hears(&mut self, command: &Command) -> usize {
-            self.registry.apply(command, self.now).unwrap().len()
+            let before = self.registry.clone();
+            let change = self.registry.apply(command, self.now).unwrap();
+            // Whatever it was, it can be undone.
+            let (after, mut undone) = (self.registry.clone(), self.registry.clone());
+            undone.undo(change.clone());
+            assert_eq!(undone, before);
+            assert_eq!(change.is_empty(), before == after);
+            change.vms().count()
         }
 
         fn nic(&self, vm: &str, mac: &str) -> &KnownNic {
@@ -214,7 +312,11 @@ mod tests {
         }
 
         fn sequence(&self) -> Option<i64> {
-            self.nic("i-2-5-VM", MAC).version.as_ref().map(|version| version.sequence)
+            self.sequence_of("i-2-5-VM", MAC)
+        }
+
+        fn sequence_of(&self, vm: &str, mac: &str) -> Option<i64> {
+            self.nic(vm, mac).version.as_ref().map(|version| version.sequence)
         }
     }
 
@@ -237,7 +339,7 @@ mod tests {
         assert_eq!((host.hears(&gone), host.hears(&gone)), (1, 0));
         assert!(host.nic("i-2-5-VM", MAC).leaving);
         assert!(host.registry.forget(|_| true).is_empty());
-        assert_eq!(host.registry.forget(|_| false).len(), 1);
+        assert_eq!(host.registry.forget(|_| false).vms().count(), 1);
         assert_eq!(host.registry, Registry::default());
         assert_eq!(host.hears(&gone), 0);
     }
@@ -269,7 +371,7 @@ mod tests {
         assert_eq!(host.nic("i-2-5-VM", second).version.as_ref().unwrap().rules, rules(WEB));
         assert_eq!(host.sequence(), Some(3));
         host.hears(&Command::DestroyNic { vm: "i-2-5-VM".to_owned(), mac: second.parse().unwrap() });
-        assert_eq!(host.registry.forget(|_| false).len(), 1);
+        assert_eq!(host.registry.forget(|_| false).vms().count(), 1);
         assert_eq!(host.registry.vms()["i-2-5-VM"].nics.len(), 1);
     }
 
@@ -300,22 +402,43 @@ mod tests {
         assert_eq!(host.registry.apply(&unknown, host.now), Err(Unknown::Vm("i-2-6-VM".to_owned())));
     }
 
-    /// A tap's name, or a MAC, that was somebody else's.
+    /// A MAC that was somebody else's. A tap's name that is, is nothing that a call could know.
     #[test]
     fn who_was_not_taken_leave_of() {
         let mut host = Host::new();
         let other = "06:7a:88:00:00:8c";
         host.hears(&add(nic("i-2-5-VM", MAC, "vnet1"), 3, SSH));
-        assert_eq!(host.hears(&add(nic("i-2-6-VM", other, "vnet1"), 1, WEB)), 2);
-        assert_eq!(host.registry.vms().keys().collect::<Vec<_>>(), ["i-2-6-VM"]);
+        assert_eq!(host.hears(&add(nic("i-2-6-VM", other, "vnet1"), 1, WEB)), 1);
+        assert_eq!(host.registry.vms().keys().collect::<Vec<_>>(), ["i-2-5-VM", "i-2-6-VM"]);
+        host.hears(&Command::DestroyVm { vm: "i-2-5-VM".to_owned() });
+        assert_eq!(host.registry.forget(|_| false).vms().count(), 1);
         assert_eq!(host.hears(&add(nic("i-2-7-VM", other, "vnet7"), 1, WEB)), 2);
         assert_eq!(host.registry.vms().keys().collect::<Vec<_>>(), ["i-2-7-VM"]);
         // It runs no longer.
-        assert_eq!(host.registry.keep(&BTreeSet::from(["i-2-8-VM".to_owned()])).len(), 1);
+        assert_eq!(host.registry.keep(|vm, _| vm.name == "i-2-8-VM").vms().count(), 1);
         assert!(host.nic("i-2-7-VM", other).leaving);
-        // It was only restarted, under another tap.
+        // It is there all the same, as a look at it tells.
+        host.hears(&Command::DefaultNetworkRules { nic: nic("i-2-7-VM", other, "vnet7"), check: true });
+        assert_eq!((host.nic("i-2-7-VM", other).leaving, host.sequence_of("i-2-7-VM", other)), (false, Some(1)));
+        // It was taken leave of, and starts again: the rules of its life before are not those of this one.
+        host.hears(&Command::DestroyVm { vm: "i-2-7-VM".to_owned() });
         host.hears(&Command::DefaultNetworkRules { nic: nic("i-2-7-VM", other, "vnet9"), check: false });
         let nic = host.nic("i-2-7-VM", other);
-        assert_eq!((nic.leaving, nic.interface.as_str(), nic.version.is_some()), (false, "vnet9", true));
+        assert_eq!((nic.leaving, nic.interface.as_str(), nic.version.is_some()), (false, "vnet9", false));
+    }
+
+    #[test]
+    fn system_vms() {
+        let mut host = Host::new();
+        let there = Command::SystemVm { vm: "r-4-VM".to_owned() };
+        assert_eq!((host.hears(&there), host.hears(&there)), (1, 0));
+        assert!(host.registry.vms()["r-4-VM"].system);
+        assert!(host.registry.forget(|_| false).is_empty());
+        assert!(host.registry.keep(|_, _| true).is_empty());
+        assert_eq!(host.registry.keep(|_, _| false).vms().count(), 1);
+        assert_eq!(host.registry, Registry::default());
+        host.hears(&there);
+        assert_eq!(host.hears(&Command::DestroyVm { vm: "r-4-VM".to_owned() }), 1);
+        assert_eq!(host.registry, Registry::default());
     }
 }

@@ -2,13 +2,19 @@
 //!
 //! A crash at any point leaves a file as it was before or as it is to be.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use sha1::{Digest as _, Sha1};
+
 use super::{Registry, Vm};
+use crate::cloudstack::durable::{self, failed};
+
+pub use crate::cloudstack::durable::StoreError;
+
+/// In `data_dir`.
+const DIRECTORY: &str = "cloudstack";
 
 /// The longest name that is the name of a file as it is: with all that is put around it, it fits into 255 bytes.
 const LONGEST: usize = 200;
@@ -17,15 +23,6 @@ const LONGEST: usize = 200;
 #[derive(Debug)]
 pub struct Store {
     directory: PathBuf,
-}
-
-/// What cannot be kept.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}: {source}; free space below data_dir, or make it writable", path.display())]
-pub struct StoreError {
-    action: &'static str,
-    path: PathBuf,
-    source: io::Error,
 }
 
 /// A file that is no record of a VM. It is renamed, and out of the way.
@@ -37,8 +34,11 @@ pub struct SetAside {
     reason: String,
 }
 
-fn failed<'a>(action: &'static str, path: &'a Path) -> impl Fn(io::Error) -> StoreError + 'a {
-    move |source| StoreError { action, path: path.to_owned(), source }
+impl SetAside {
+    /// The VM whose record it was, as far as its name tells.
+    pub fn vm(&self) -> &str {
+        self.path.file_stem().and_then(|name| name.to_str()).unwrap_or_default()
+    }
 }
 
 impl Store {
@@ -47,8 +47,8 @@ impl Store {
     /// # Errors
     /// It cannot be made.
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
-        let directory = data_dir.join("cloudstack");
-        DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed("create", &directory))?;
+        let directory = data_dir.join(DIRECTORY);
+        durable::directory(&directory)?;
         Ok(Self { directory })
     }
 
@@ -58,17 +58,8 @@ impl Store {
     /// The directory, or a file in it, cannot be read.
     pub fn load(&self) -> Result<(Registry, Vec<SetAside>), StoreError> {
         let (mut vms, mut others) = (Vec::new(), Vec::new());
-        for entry in fs::read_dir(&self.directory).map_err(failed("list", &self.directory))? {
-            let path = entry.map_err(failed("list", &self.directory))?.path();
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            if name.starts_with('.') || !name.ends_with(".json") {
-                continue;
-            }
-            let text = fs::read(&path).map_err(failed("read", &path))?;
-            let vm = Vm::read(&text).map_err(|error| error.to_string());
-            match vm.and_then(|vm| {
-                if file_name(&vm.name) == name { Ok(vm) } else { Err(format!("it is about {:?}", vm.name)) }
-            }) {
+        for (path, record) in records(&self.directory)? {
+            match record {
                 Ok(vm) => vms.push(vm),
                 Err(reason) => {
                     let aside = path.with_extension("json.aside");
@@ -80,36 +71,56 @@ impl Store {
         Ok((Registry::new(vms), others))
     }
 
+    /// All VMs below `data_dir`, for those who only look: what is no record of one is left where it is, and out.
+    ///
+    /// # Errors
+    /// The directory, or a file in it, cannot be read.
+    pub fn look(data_dir: &Path) -> Result<Registry, StoreError> {
+        let directory = data_dir.join(DIRECTORY);
+        match fs::symlink_metadata(&directory) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Registry::default()),
+            _ => Ok(Registry::new(records(&directory)?.into_iter().filter_map(|(_, record)| record.ok()))),
+        }
+    }
+
     /// Keeps what is known of the VM of this name now; nothing, if nothing is.
     ///
     /// # Errors
     /// It cannot be written: what was kept before still is.
     pub fn save(&self, name: &str, vm: Option<&Vm>) -> Result<(), StoreError> {
-        let path = self.directory.join(file_name(name));
+        let file = file_name(name);
         match vm {
-            Some(vm) => self.write(&path, vm)?,
-            None => match fs::remove_file(&path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed("remove", &path)(error)),
-                _ => {}
-            },
+            Some(vm) => {
+                let text = vm.write().map_err(|error| failed("write", &self.directory.join(&file))(error.into()))?;
+                durable::write(&self.directory, &file, &text)
+            }
+            None => durable::remove(&self.directory, &file),
         }
-        File::open(&self.directory).and_then(|directory| directory.sync_all()).map_err(failed("sync", &self.directory))
     }
+}
 
-    fn write(&self, path: &Path, vm: &Vm) -> Result<(), StoreError> {
-        let new = self.directory.join(format!(".{}.new", file_name(&vm.name)));
-        let written = || {
-            let text = vm.write()?;
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&new, path)
+/// The records in a directory, each a VM or the reason why it is none.
+fn records(directory: &Path) -> Result<Vec<(PathBuf, Result<Vm, String>)>, StoreError> {
+    let mut records = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed("list", directory))? {
+        let path = entry.map_err(failed("list", directory))?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.starts_with('.') || !name.ends_with(".json") {
+            continue;
+        }
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(failed("read", &path)(error)),
         };
-        written().map_err(|error| {
-            let _ = fs::remove_file(&new);
-            failed("write", path)(error)
-        })
+        let vm = Vm::read(&text).map_err(|error| error.to_string());
+        let vm = vm.and_then(|vm| match file_name(&vm.name) == name {
+            true => Ok(vm),
+            false => Err(format!("it is about {:?}", vm.name)),
+        });
+        records.push((path, vm));
     }
+    Ok(records)
 }
 
 /// The file of a VM. What cannot be the name of a file, or is too long for one, is told by a number that is made of it.
@@ -118,9 +129,9 @@ fn file_name(vm: &str) -> String {
     if plain {
         return format!("{vm}.json");
     }
-    let mut hasher = DefaultHasher::new();
-    vm.hash(&mut hasher);
-    format!("vm.{:016x}.json", hasher.finish())
+    let digest = Sha1::digest(vm.as_bytes());
+    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("vm.{digits}.json")
 }
 
 #[cfg(test)]
@@ -128,7 +139,7 @@ mod tests {
     use super::*;
 
     fn vm(name: &str) -> Vm {
-        Vm { name: name.to_owned(), id: "5".to_owned(), nics: Default::default() }
+        Vm { name: name.to_owned(), id: "5".to_owned(), system: false, nics: Default::default() }
     }
 
     #[test]
@@ -164,6 +175,7 @@ mod tests {
         let reasons: Vec<_> = aside.iter().map(|aside| aside.reason.as_str()).collect();
         assert_eq!(reasons[1], "it is about \"i-2-5-VM\"");
         assert!(reasons[0].starts_with("EOF while parsing"), "{reasons:?}");
+        assert_eq!(Store::look(directory.path()).unwrap(), Registry::new([vm("i-2-5-VM")]));
         assert!(of("i-2-6-VM.json.aside").exists() && !of("i-2-6-VM.json").exists());
         assert!(store.load().unwrap().1.is_empty());
     }

@@ -28,6 +28,9 @@ fn everything_written() {
         metrics = "127.0.0.1:9477"
         [conntrack]
         entries_per_port = 1024
+        [cloudstack]
+        ipv4_script = "/e"
+        libvirt_dir = "/f"
         "#,
     )
     .unwrap();
@@ -42,6 +45,7 @@ fn everything_written() {
         quarantine: vec!["vnet*".into(), "tap?".into()],
         metrics: Some("127.0.0.1:9477".parse().unwrap()),
         conntrack: Conntrack { entries_per_port: 1024 },
+        cloudstack: Cloudstack { ipv4_script: Some("/e".into()), libvirt_dir: "/f".into() },
     };
     assert_eq!(settings, expected);
     // What is printed is read back as the same.
@@ -66,7 +70,7 @@ fn one_line_says_where_and_how_to_mend() {
         (
             "xpd = \"off\"",
             "config.toml:1:1: unknown field `xpd`, expected one of `state_dir`, `run_dir`, `data_dir`, `pin_dir`, \
-             `xdp`, `ipv4`, `echo`, `quarantine`, `metrics`, `conntrack` in `xpd = \"off\"`",
+             `xdp`, `ipv4`, `echo`, `quarantine`, `metrics`, `conntrack`, `cloudstack` in `xpd = \"off\"`",
         ),
         (
             "\nxdp = \"on\"",

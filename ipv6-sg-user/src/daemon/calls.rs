@@ -1,0 +1,161 @@
+//! Calls of CloudStack's agent that came together: taken in one after the other, enforced at once, each answered on its own.
+
+use std::sync::mpsc::Sender;
+use std::time::SystemTime;
+
+use tokio::sync::oneshot;
+
+use super::enforcer::Request;
+use super::status::Status;
+use super::steward::{Gone, Steward, Whole};
+use crate::cloudstack::agent::{Change, Command};
+use crate::sources::Place;
+
+/// What a call comes to: what it prints, or why it is not done.
+type Outcome = Result<String, String>;
+
+/// A call, and who waits for its end.
+struct Call {
+    command: Command,
+    reply: oneshot::Sender<Outcome>,
+}
+
+/// A call that was taken in.
+struct Taken {
+    call: Call,
+    change: Change,
+    /// Why it is enforced and will not outlive the daemon.
+    unkept: Option<String>,
+}
+
+/// Those that came together.
+#[derive(Default)]
+pub(super) struct Calls {
+    calls: Vec<Call>,
+}
+
+impl Calls {
+    /// One more. One that cannot be understood is answered at once.
+    pub(super) fn add(&mut self, arguments: &[String], reply: oneshot::Sender<Outcome>) {
+        match Command::parse(arguments) {
+            Ok(command) => self.calls.push(Call { command, reply }),
+            Err(error) => answer(reply, Err(error.to_string())),
+        }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// Does them all.
+    ///
+    /// # Errors
+    /// The enforcer has ended.
+    pub(super) fn serve(self, steward: &mut Steward, enforcer: &Sender<Request>) -> Result<(), Gone> {
+        let mut taken = Vec::new();
+        for call in self.calls {
+            match steward.take(&call.command, SystemTime::now()) {
+                Ok(change) => taken.push(Taken { call, change, unkept: None }),
+                Err(reason) => answer(call.reply, Err(reason)),
+            }
+        }
+        steward.look_at_agent();
+        let whole = match steward.whole() {
+            Ok(whole) => whole,
+            Err(error) => return refuse(taken, &format!("{error:#}"), steward, enforcer),
+        };
+        for taken in &mut taken {
+            // It is enforced all the same: a VM that starts while the disk is full would be open else.
+            taken.unkept = steward.agent.keep(&taken.change).err().map(|error| {
+                format!("{} is enforced, and not kept beyond the daemon's end: {error}", name(&taken.call.command))
+            });
+        }
+        // Somebody may have damaged what is enforced; who says again what is known already wants to be sure.
+        let doubt = taken.iter().any(|taken| taken.change.is_empty() && wants_to_be_sure(&taken.call.command));
+        let status = steward.enforce(&whole, doubt, enforcer)?;
+        for Taken { call, unkept, .. } in taken {
+            let hindrance = hindrance(&call.command, steward, &whole, &status);
+            let outcome = match hindrance.or(unkept) {
+                Some(reason) => Err(reason),
+                None => Ok(output(&call.command, steward)),
+            };
+            answer(call.reply, outcome);
+        }
+        Ok(())
+    }
+}
+
+/// Takes back what cannot be, all together, and does each alone where there are several: one of them is wrong.
+fn refuse(taken: Vec<Taken>, reason: &str, steward: &mut Steward, enforcer: &Sender<Request>) -> Result<(), Gone> {
+    let is_one = taken.len() == 1;
+    let mut calls = Vec::new();
+    for Taken { call, change, .. } in taken.into_iter().rev() {
+        steward.agent.undo(change);
+        calls.push(call);
+    }
+    for call in calls.into_iter().rev() {
+        if is_one {
+            answer(call.reply, Err(reason.to_owned()));
+        } else {
+            Calls { calls: vec![call] }.serve(steward, enforcer)?;
+        }
+    }
+    Ok(())
+}
+
+/// Why a call is not done, though it was understood.
+fn hindrance(command: &Command, steward: &Steward, whole: &Whole, status: &Status) -> Option<String> {
+    if let Command::SystemVm { .. } = command {
+        return steward.blind_to_systems().map(str::to_owned);
+    }
+    steward.agent.places(command, &steward.taps).into_iter().find_map(|Place { vm, mac, interface }| {
+        let Some(interface) = interface else {
+            return Some(format!("VM {vm}, {mac}: the interface that is named is the tap of another NIC"));
+        };
+        if !steward.taps.has(&interface) {
+            return Some(format!("VM {vm}, {mac}: {interface} is not on this host; it is guarded when it comes"));
+        }
+        match whole.model.ports().get(&interface) {
+            Some(port) if port.vm == vm && port.mac == mac => {}
+            _ => return Some(format!("VM {vm}, {mac}: {interface} or its MAC is another VM's")),
+        }
+        status.hindrance(&interface).map(|reason| format!("VM {vm}, {mac}: {reason}"))
+    })
+}
+
+/// What a call that is done prints.
+fn output(command: &Command, steward: &Steward) -> String {
+    match command {
+        Command::GetRuleLogs => format!("{}\n", steward.agent.rule_logs(&steward.taps)),
+        _ => String::new(),
+    }
+}
+
+/// Whether a call says how a NIC is to be guarded.
+const fn wants_to_be_sure(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::DefaultNetworkRules { .. } | Command::AddNetworkRules { .. } | Command::VerifyNetworkRules { .. }
+    )
+}
+
+/// What a call is about, for messages.
+fn name(command: &Command) -> &str {
+    match command {
+        Command::DefaultNetworkRules { nic, .. } | Command::AddNetworkRules { nic, .. } => &nic.vm,
+        Command::DestroyVm { vm }
+        | Command::DestroyNic { vm, .. }
+        | Command::SecondaryAddresses { vm, .. }
+        | Command::VerifyNetworkRules { vm, .. }
+        | Command::SystemVm { vm } => vm,
+        Command::CanBridgeFirewall | Command::GetRuleLogs | Command::CleanupRules => "what is asked",
+    }
+}
+
+/// Who asked may have given up.
+fn answer(reply: oneshot::Sender<Outcome>, outcome: Outcome) {
+    if let Err(reason) = &outcome {
+        tracing::warn!("CloudStack's agent is refused: {reason}");
+    }
+    let _ = reply.send(outcome);
+}

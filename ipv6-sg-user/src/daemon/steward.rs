@@ -1,0 +1,297 @@
+//! The thread that knows what is wanted: takes in what the sources say, and tells the enforcer.
+//!
+//! What came together is done together. A source that says something wrong is told so, and what was wanted before stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::SystemTime;
+
+use anyhow::{Context as _, Result};
+use ipv6_sg_common::mac::Mac;
+use tokio::sync::oneshot;
+
+use super::calls::Calls;
+use super::desire::{desired, xdp};
+use super::enforcer::{Order, Request};
+use super::status::Status;
+use crate::cloudstack::Taps;
+use crate::cloudstack::agent::record::KnownNic;
+use crate::cloudstack::agent::{Change, Command};
+use crate::compile::{self, Image};
+use crate::sources::{self, Agent, LeftOut};
+use crate::state::{Declarations, Model, Settings, directory};
+
+/// Something that the steward hears.
+pub(super) enum News {
+    /// Interfaces may have changed.
+    Links,
+    /// State files may have changed.
+    Files,
+    /// Somebody asked for everything to be looked at again, by these settings if they could be read.
+    Reload(Option<Box<Settings>>),
+    /// A call of CloudStack's agent, and who waits for its end: what it prints, or one line that says why not.
+    Agent(Vec<String>, oneshot::Sender<Result<String, String>>),
+    /// It is over.
+    Stop,
+}
+
+/// What is wanted, and by whom.
+pub(super) struct Steward {
+    settings: Settings,
+    files: Vec<Declarations>,
+    pub(super) agent: Agent,
+    pub(super) taps: Taps,
+    /// Where the agent's NICs were last found.
+    found: Found,
+    /// VMs of whom something that the agent has said is not heard, for it contradicts the files or what else it has said.
+    left_out: BTreeSet<String>,
+}
+
+/// The agent's NICs, each with its tap and whether that is here; and the taps of system VMs.
+type Found = (BTreeMap<(String, Mac), Option<(String, bool)>>, BTreeSet<String>);
+
+/// What is wanted now.
+pub(super) struct Whole {
+    pub(super) model: Model,
+    pub(super) image: Image,
+}
+
+impl Steward {
+    /// Reads all sources.
+    ///
+    /// # Errors
+    /// The files are wrong, or what else was kept cannot be read. Nothing has changed.
+    pub(super) fn open(settings: &Settings) -> Result<(Self, Order)> {
+        let files = directory::declarations(&settings.state_dir)?;
+        let (agent, aside) = Agent::open(settings)?;
+        for record in &aside {
+            tracing::error!("{record}");
+        }
+        let taps = sources::present_taps().context("cannot list interfaces")?;
+        let settings = settings.clone();
+        let mut steward = Self { settings, files, agent, taps, found: Found::default(), left_out: BTreeSet::new() };
+        steward.look_at_agent();
+        steward.found = steward.find();
+        let whole = steward.whole()?;
+        let order = steward.order(&whole, false);
+        Ok((steward, order))
+    }
+
+    /// Hears until it is told to stop, or nobody is left to speak.
+    pub(super) fn run(mut self, news: &Receiver<News>, enforcer: &Sender<Request>) {
+        while let Ok(first) = news.recv() {
+            let (mut calls, mut about) = (Calls::default(), About::default());
+            for news in std::iter::once(first).chain(news.try_iter()) {
+                match news {
+                    News::Links => about.links = true,
+                    News::Files => about.files = true,
+                    News::Reload(settings) => {
+                        settings.into_iter().for_each(|settings| self.adopt(*settings));
+                        (about.files, about.reload) = (true, true);
+                    }
+                    News::Agent(arguments, reply) => calls.add(&arguments, reply),
+                    News::Stop => return,
+                }
+            }
+            if self.hear(about, calls, enforcer).is_err() {
+                // The enforcer has ended; its message is in the log.
+                return;
+            }
+        }
+    }
+
+    fn hear(&mut self, about: About, calls: Calls, enforcer: &Sender<Request>) -> Result<(), Gone> {
+        if about.reload {
+            // What is not said again by the time somebody had a look is not worth waiting for.
+            self.agent.forget_lost();
+            send(enforcer, Request::Resume)?;
+        } else if about.links {
+            // What is wanted of an interface that comes is known already, but for the agent's.
+            send(enforcer, Request::Links)?;
+        }
+        let moved = (about.links || !calls.is_empty()) && self.look_at_links();
+        let reread = if about.files { self.read_files(enforcer)? } else { None };
+        if !calls.is_empty() {
+            return calls.serve(self, enforcer);
+        }
+        match reread.map_or_else(|| moved.then(|| self.whole()), |whole| Some(Ok(whole))) {
+            Some(Ok(whole)) => send(enforcer, Request::Desired(self.order(&whole, false))),
+            Some(Err(error)) => self.unread(enforcer, &error),
+            None => Ok(()),
+        }
+    }
+
+    /// What all sources want, but for what of the agent's words cannot be beside the rest.
+    ///
+    /// # Errors
+    /// The files contradict each other, or more is wanted than a host can have.
+    pub(super) fn whole(&mut self) -> Result<Whole> {
+        let (model, left_out) = self.together(&Change::default())?;
+        let image = compile::compile(&model, &self.settings)?;
+        for LeftOut { vm, error } in &left_out {
+            if !self.left_out.contains(vm) {
+                tracing::error!("CloudStack's agent has said of VM {vm} what cannot be: {error}");
+            }
+        }
+        self.left_out = left_out.into_iter().map(|left_out| left_out.vm).collect();
+        Ok(Whole { model, image })
+    }
+
+    /// Of two that contradict each other, who did so before does, and then who is `new`.
+    fn together(&self, new: &Change) -> Result<(Model, Vec<LeftOut>)> {
+        let doubted = self.left_out.iter().cloned().chain(new.vms().map(str::to_owned)).collect();
+        Ok(sources::as_far_as_possible(&self.files, self.agent.registry(), &self.taps, &doubted)?)
+    }
+
+    /// Has this enforced, and waits until it is.
+    ///
+    /// # Errors
+    /// The enforcer has ended.
+    pub(super) fn enforce(&self, whole: &Whole, doubt: bool, enforcer: &Sender<Request>) -> Result<Status, Gone> {
+        let (done, status) = mpsc::channel();
+        let order = Order { done: Some(done), ..self.order(whole, doubt) };
+        send(enforcer, Request::Desired(order))?;
+        status.recv().map_err(|_| Gone)
+    }
+
+    fn order(&self, whole: &Whole, doubt: bool) -> Order {
+        let mut desired = desired(&self.settings, &whole.image, self.agent.system_taps().clone());
+        desired.incomplete = !self.left_out.is_empty() || self.agent.has_lost();
+        Order { desired: Box::new(desired), xdp: xdp(&self.settings), doubt, done: None }
+    }
+
+    /// Finds where the agent's NICs are now; whether that is elsewhere than before.
+    pub(super) fn look_at_links(&mut self) -> bool {
+        match sources::present_taps() {
+            Ok(taps) => self.taps = taps,
+            Err(error) => {
+                tracing::error!("cannot list interfaces: {error}");
+                return false;
+            }
+        }
+        self.look_at_agent();
+        let found = self.find();
+        let moved = found != self.found;
+        self.found = found;
+        moved
+    }
+
+    /// Has the agent's side follow what is on this host.
+    pub(super) fn look_at_agent(&mut self) {
+        let change = self.agent.look(&self.taps);
+        if let Err(error) = self.agent.keep(&change) {
+            tracing::error!("{error}");
+        }
+        if let Some(error) = self.agent.unknown_systems() {
+            tracing::warn!("the taps of system VMs are not known: {error}");
+        }
+    }
+
+    /// Why a system VM's taps may be in quarantine, if they may.
+    pub(super) fn blind_to_systems(&self) -> Option<&str> {
+        self.agent.unknown_systems().filter(|_| !self.settings.quarantine.is_empty())
+    }
+
+    fn find(&self) -> Found {
+        let vms = self.agent.registry().vms().values();
+        let nics = vms.flat_map(|vm| vm.nics.values().map(move |nic| (vm, nic)));
+        let place = |nic: &KnownNic| {
+            let tap = self.taps.of(nic.mac, &nic.interface)?;
+            Some((tap.to_owned(), self.taps.has(tap)))
+        };
+        let places = nics.map(|(vm, nic)| ((vm.name.clone(), nic.mac), place(nic))).collect();
+        (places, self.agent.system_taps().clone())
+    }
+
+    /// Reads the state files; what is wanted with them. Where that cannot be, they are as they were.
+    fn read_files(&mut self, enforcer: &Sender<Request>) -> Result<Option<Whole>, Gone> {
+        let read = directory::declarations(&self.settings.state_dir).map_err(anyhow::Error::from);
+        let whole = read.and_then(|files| {
+            let before = std::mem::replace(&mut self.files, files);
+            let whole = self.together(&Change::default()).and_then(|(_, left_out)| {
+                match left_out.into_iter().find(|left_out| !self.left_out.contains(&left_out.vm)) {
+                    // What was heard so far is not silenced by a file.
+                    Some(LeftOut { error, .. }) => Err(error.into()),
+                    None => self.whole(),
+                }
+            });
+            whole.inspect_err(|_| self.files = before)
+        });
+        match whole {
+            Ok(whole) => {
+                tracing::info!(ports = whole.image.ports.len(), "state loaded");
+                Ok(Some(whole))
+            }
+            Err(error) => {
+                self.unread(enforcer, &error)?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn unread(&self, enforcer: &Sender<Request>, error: &anyhow::Error) -> Result<(), Gone> {
+        let error = format!("state not loaded, the last good one stays: {error:#}");
+        tracing::error!("{error}");
+        send(enforcer, Request::Unread(error))
+    }
+
+    /// The settings from now on: directories and sockets stay where they are while the daemon runs.
+    fn adopt(&mut self, new: Settings) {
+        let old = self.settings.clone();
+        let fixed: [(&str, bool); 6] = [
+            ("state_dir", old.state_dir != new.state_dir),
+            ("run_dir", old.run_dir != new.run_dir),
+            ("data_dir", old.data_dir != new.data_dir),
+            ("pin_dir", old.pin_dir != new.pin_dir),
+            ("metrics", old.metrics != new.metrics),
+            ("cloudstack.libvirt_dir", old.cloudstack.libvirt_dir != new.cloudstack.libvirt_dir),
+        ];
+        for (key, _) in fixed.iter().filter(|(_, differs)| *differs) {
+            tracing::warn!("{key} has changed and takes effect when the daemon is restarted");
+        }
+        self.settings = Settings {
+            state_dir: old.state_dir,
+            run_dir: old.run_dir,
+            data_dir: old.data_dir,
+            pin_dir: old.pin_dir,
+            metrics: old.metrics,
+            cloudstack: old.cloudstack,
+            ..new
+        };
+    }
+
+    /// Takes in a call, if all that is wanted can be with it.
+    pub(super) fn take(&mut self, command: &Command, now: SystemTime) -> Result<Change, String> {
+        let change = self.agent.take(command, &self.taps, now).map_err(|error| error.to_string())?;
+        if !change.is_empty() {
+            let left_out = match self.together(&change) {
+                Ok((_, left_out)) => left_out.into_iter().find(|left_out| !self.left_out.contains(&left_out.vm)),
+                Err(error) => {
+                    self.agent.undo(change);
+                    return Err(format!("{error:#}"));
+                }
+            };
+            if let Some(LeftOut { error, .. }) = left_out {
+                self.agent.undo(change);
+                return Err(error.to_string());
+            }
+        }
+        Ok(change)
+    }
+}
+
+/// What news are about, beside calls.
+#[derive(Clone, Copy, Debug, Default)]
+struct About {
+    links: bool,
+    files: bool,
+    reload: bool,
+}
+
+/// The enforcer has ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gone;
+
+fn send(enforcer: &Sender<Request>, request: Request) -> Result<(), Gone> {
+    enforcer.send(request).map_err(|_| Gone)
+}

@@ -1,0 +1,143 @@
+//! What all sources of the desired state want together: the operator's files, and what CloudStack's agent has said.
+//!
+//! Each keeps what it last said where it can be read again by anybody, so that nobody has to say it twice. What a source says
+//! is laid beside what the others do; nothing here decides between them.
+
+mod agent;
+mod taps;
+
+use std::collections::BTreeSet;
+
+use crate::cloudstack::Taps;
+use crate::cloudstack::agent::{Networks, Registry, Store, declare};
+use crate::state::{Declarations, Error, Model, Settings, directory};
+
+pub use agent::{Agent, Place, Refusal};
+pub use taps::present as present_taps;
+
+/// What all sources want, each as it left it, for those who look.
+///
+/// # Errors
+/// What they say cannot be read, or does not go together.
+pub fn look(settings: &Settings) -> anyhow::Result<Model> {
+    let files = directory::declarations(&settings.state_dir)?;
+    let agent = match Store::look(&settings.data_dir) {
+        // Only root reads what the agent has said; the files are for whoever may read them.
+        Err(error) if error.is_not_permitted() => Registry::default(),
+        other => other?,
+    };
+    Ok(together(&files, &agent, &present_taps()?)?)
+}
+
+/// What these want together.
+///
+/// # Errors
+/// They contradict each other, or themselves.
+pub fn together(files: &[Declarations], agent: &Registry, taps: &Taps) -> Result<Model, Error> {
+    let declared = declare(agent, taps, &networks(files));
+    Model::assemble(files.iter().cloned().chain([declared]))
+}
+
+/// A port that is wanted, and cannot be beside the others.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct LeftOut {
+    /// Its VM.
+    pub vm: String,
+    /// Why.
+    pub error: Error,
+}
+
+/// What these want together, without those of the agent's ports that contradict the files, or each other. Of two that do,
+/// one of a VM in `doubted` is left out.
+///
+/// # Errors
+/// The files contradict each other.
+pub fn as_far_as_possible(
+    files: &[Declarations],
+    agent: &Registry,
+    taps: &Taps,
+    doubted: &BTreeSet<String>,
+) -> Result<(Model, Vec<LeftOut>), Error> {
+    if let Ok(model) = together(files, agent, taps) {
+        return Ok((model, Vec::new()));
+    }
+    let mut all = declare(agent, taps, &networks(files));
+    all.ports.sort_by_key(|port| doubted.contains(&port.vm));
+    let assemble = |declared: &Declarations| Model::assemble(files.iter().cloned().chain([declared.clone()]));
+    let mut sound = Declarations { networks: all.networks, ..Declarations::default() };
+    let (mut model, mut left_out) = (assemble(&sound)?, Vec::new());
+    for port in all.ports {
+        let (vm, mut more) = (port.vm.clone(), sound.clone());
+        let of_this = |name: &String| port.security_groups.iter().flatten().any(|group| group == name);
+        more.groups.extend(all.groups.iter().filter(|group| of_this(&group.name)).cloned());
+        more.ports.push(port);
+        match assemble(&more) {
+            Ok(with_it) => (model, sound) = (with_it, more),
+            Err(error) => left_out.push(LeftOut { vm, error }),
+        }
+    }
+    Ok((model, left_out))
+}
+
+/// The networks that the files define, by announced prefix.
+fn networks(files: &[Declarations]) -> Networks {
+    let networks = files.iter().flat_map(|file| &file.networks);
+    networks.flat_map(|network| network.prefixes.iter().map(|prefix| (*prefix, network.name.clone()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::cloudstack::agent::Command;
+    use crate::state::file;
+
+    fn registry(vms: &[(&str, &str)]) -> Registry {
+        let mut registry = Registry::default();
+        for (number, address) in vms {
+            let words = format!(
+                "default_network_rules --vmname i-2-{number}-VM --vmid {number} --vmmac 06:7a:88:00:00:0{number} --vif vnet{number} --nicsecips {address};"
+            );
+            let words: Vec<_> = words.split(' ').map(str::to_owned).collect();
+            let _ = registry.apply(&Command::parse(&words).unwrap(), SystemTime::UNIX_EPOCH).unwrap();
+        }
+        registry
+    }
+
+    fn files(text: &str) -> Vec<Declarations> {
+        vec![file::parse(Path::new("a.toml"), text).unwrap()]
+    }
+
+    /// An operator gave an address away that the agent had given to a VM.
+    #[test]
+    fn what_contradicts_the_files_is_left_out() {
+        let file = files(
+            "[network.a]\nprefixes = []\n[[port]]\nvm = \"a\"\ninterface = \"vnet9\"\nmac = \"06:00:00:00:00:09\"\nnetwork = \"a\"\naddresses = [\"2001:db8::1\"]",
+        );
+        let registry = registry(&[("1", "2001:db8::1"), ("2", "2001:db8::2"), ("3", "2001:db8::3")]);
+        let taps = Taps::default();
+        assert!(together(&file, &registry, &taps).is_err());
+        let (model, left_out) = as_far_as_possible(&file, &registry, &taps, &BTreeSet::new()).unwrap();
+        assert_eq!(model.ports().keys().collect::<Vec<_>>(), ["vnet2", "vnet3", "vnet9"]);
+        let left_out: Vec<_> = left_out.iter().map(ToString::to_string).collect();
+        assert_eq!(left_out.len(), 1);
+        assert!(left_out[0].contains("i-2-1-VM") && left_out[0].contains("a.toml"), "{left_out:?}");
+        // What the files say is not the agent's to mend.
+        assert!(as_far_as_possible(&[&file[..], &file].concat(), &registry, &taps, &BTreeSet::new()).is_err());
+    }
+
+    #[test]
+    fn of_two_the_one_in_doubt_is_left_out() {
+        let registry = registry(&[("1", "2001:db8::1"), ("2", "2001:db8::1"), ("3", "2001:db8::3")]);
+        for (doubted, left) in [("1", "vnet1"), ("2", "vnet2"), ("3", "vnet2")] {
+            let doubted = BTreeSet::from([format!("i-2-{doubted}-VM")]);
+            let taps = ["1", "2", "3"].map(|n| (format!("vnet{n}"), format!("fe:7a:88:00:00:0{n}").parse().unwrap()));
+            let (model, left_out) = as_far_as_possible(&[], &registry, &Taps::new(taps), &doubted).unwrap();
+            assert_eq!((model.ports().len(), left_out.len()), (2, 1));
+            assert!(!model.ports().contains_key(left), "{left}");
+        }
+    }
+}
