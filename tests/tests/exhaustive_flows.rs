@@ -156,7 +156,10 @@ fn policy(access: Access, before: Option<Connection>, from: Direction, flags: u8
                 // Who opened it was guessed, and is not guessed again.
                 return (Allowed, Some(Connection::new(connection.opener, from, flags)));
             }
-            let stays = connection.state() == FlowState::Established;
+            // Anybody can say that the peer has reset it.
+            let mut stays = connection;
+            stays.reset[ToVm as usize] &= from == FromVm;
+            let stays = stays.state() == FlowState::Established;
             (Allowed, if stays { before } else { new })
         }),
     }

@@ -139,6 +139,16 @@ impl Flow {
         }
         Some(self.with(direction, signal))
     }
+
+    /// Whether a SYN in this direction, of who did not open the connection, may make it the sender's: not while it lives. That
+    /// the peer has reset it proves nothing: who could say so could take any connection over with the next SYN.
+    #[inline(always)]
+    pub(super) const fn yields_to(mut self, direction: Direction) -> bool {
+        if let Direction::ToVm = direction {
+            self.ended &= !(Self::RESET << Direction::ToVm as u8);
+        }
+        !matches!(self.state(), FlowState::Established)
+    }
 }
 
 impl Selectors {

@@ -4,7 +4,7 @@
 
 use super::flow::Signal;
 use super::{Check, Packet, Reason, Tables};
-use crate::abi::{Direction, Flow, FlowKey, FlowState, PeerKey, Port, RulesetId, Selectors, ServiceKey, Subject};
+use crate::abi::{Direction, Flow, FlowKey, PeerKey, Port, RulesetId, Selectors, ServiceKey, Subject};
 use crate::address::Address;
 use crate::packet::icmpv6::{Message, kind};
 use crate::packet::{Frame, protocol};
@@ -120,7 +120,7 @@ pub(super) fn judge<F: Frame, T: Tables>(
                 return Ok(Reason::Established);
             }
             opens = Opens::Again(flow.opener());
-        } else if flow.state() == FlowState::Established {
+        } else if !flow.yields_to(direction) {
             // Whatever comes of it, nobody takes over what the other opened.
             opens = Opens::Nothing;
         }

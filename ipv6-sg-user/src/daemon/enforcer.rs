@@ -1,6 +1,6 @@
 //! The thread that owns what is enforced: takes one request after the other and makes the kernel follow.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -170,8 +170,10 @@ impl Enforcer {
                 return;
             }
         };
+        // Sets, for there are thousands of each.
+        let here: HashSet<u32> = present.iter().map(|link| link.ifindex).collect();
         for known in [&mut self.suspended, &mut self.unshielded] {
-            known.retain(|ifindex| present.iter().any(|link| link.ifindex == *ifindex));
+            known.retain(|ifindex| here.contains(ifindex));
         }
         let mut plan = plan(&self.desired, &present, &self.guard.known(), &self.suspended);
         let mut status = Status::default();
@@ -205,7 +207,7 @@ impl Enforcer {
             }
         }
         // An index can be used again: who is here is not leaving any more.
-        self.leaving.retain(|ifindex| !present.iter().any(|link| link.ifindex == *ifindex));
+        self.leaving.retain(|ifindex| !here.contains(ifindex));
         for (ifindex, name) in plan.release {
             match name {
                 Some(name) => {
@@ -220,17 +222,17 @@ impl Enforcer {
                 }
             }
         }
-        let here = |name: &String| present.iter().any(|link| link.interface == *name);
-        status.missing = self.desired.ports.keys().filter(|name| !here(name)).cloned().collect();
+        let present_names: HashSet<_> = present.iter().map(|link| &link.interface).collect();
+        status.missing = self.desired.ports.keys().filter(|name| !present_names.contains(name)).cloned().collect();
         let suspended = present.iter().filter(|link| self.suspended.contains(&link.ifindex));
         status.detached = suspended.map(|link| link.interface.clone()).collect();
         for error in status.errors.iter().filter(|error| !self.status.errors.contains(error)) {
             tracing::error!("{error}");
         }
-        for interface in status.guarded.iter().filter(|interface| !self.status.guarded.contains(interface)) {
+        for interface in news(&status.guarded, &self.status.guarded) {
             tracing::info!(interface, "guarded");
         }
-        for interface in status.quarantined.iter().filter(|interface| !self.status.quarantined.contains(interface)) {
+        for interface in news(&status.quarantined, &self.status.quarantined) {
             tracing::info!(interface, "quarantined");
         }
         self.status = status;
@@ -300,4 +302,10 @@ impl Enforcer {
             None => Ok(chosen.into_iter().map(|link| link.interface.clone()).collect()),
         }
     }
+}
+
+/// Those that were not there before.
+fn news<'a>(now: &'a [String], before: &[String]) -> impl Iterator<Item = &'a String> {
+    let before: HashSet<&String> = before.iter().collect();
+    now.iter().filter(move |name| !before.contains(name))
 }

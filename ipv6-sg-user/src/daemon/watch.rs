@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use notify::event::{AccessKind, AccessMode};
@@ -11,8 +11,10 @@ use tokio::sync::mpsc;
 
 /// Writers replace several files at a time; a moment's patience reads them together.
 const SETTLE: Duration = Duration::from_millis(50);
+/// No more of it: a rule that goes is not to wait for a writer who never rests.
+const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Sends whenever the directory's files have changed and then been quiet for a moment.
+/// Sends whenever the directory's files have changed and then been quiet for a moment, or changing for long.
 pub(super) fn directory(path: &Path) -> Result<mpsc::Receiver<()>> {
     let cannot_watch = || format!("cannot watch state_dir {}", path.display());
     let (raw, mut events) = mpsc::channel(1);
@@ -22,7 +24,7 @@ pub(super) fn directory(path: &Path) -> Result<mpsc::Receiver<()>> {
     tokio::spawn(async move {
         // Watching ends when the watcher is dropped, which is when nobody listens any more.
         while events.recv().await.is_some() {
-            while tokio::time::timeout(SETTLE, events.recv()).await.is_ok_and(|event| event.is_some()) {}
+            settle(&mut events).await;
             // Before the files are read, or a change in between would never be seen.
             if let Err(error) = watch.arm() {
                 let path = watch.path.display();
@@ -34,6 +36,14 @@ pub(super) fn directory(path: &Path) -> Result<mpsc::Receiver<()>> {
         }
     });
     Ok(receiver)
+}
+
+/// Waits until there is nothing for a moment, or patience is at its end.
+async fn settle(events: &mut mpsc::Receiver<()>) {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE
+        && tokio::time::timeout(SETTLE, events.recv()).await.is_ok_and(|event| event.is_some())
+    {}
 }
 
 /// A watch follows what it was set on, not the name. So what is above the directory is watched as well, and all of it
@@ -103,4 +113,17 @@ fn concerns(event: &Event, directory: &Path) -> bool {
     let state = |path: &Path| path.parent() == Some(directory) && path.extension().is_some_and(|kind| kind == "toml");
     let about = |path: &PathBuf| directory.starts_with(path) || state(path);
     !reading && (event.need_rescan() || event.paths.iter().any(about))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_writer_who_never_rests_keeps_nothing_back() {
+        let (raw, mut events) = mpsc::channel(1);
+        tokio::spawn(async move { while raw.send(()).await.is_ok() {} });
+        let patience = Duration::from_secs(10);
+        assert!(tokio::time::timeout(patience, settle(&mut events)).await.is_ok(), "still waiting after {patience:?}");
+    }
 }

@@ -156,7 +156,8 @@ impl Guard {
     /// empty memories at hand. `false` when nothing is left to do.
     pub fn tidy(&mut self) -> Result<bool> {
         let Self { maps, rules, .. } = self;
-        Ok(maps.placement.tidy()? || rules.tidy(|| maps.placement.wait())?)
+        // Rules first: where there is no room for memories, what was taken back is to end all the same.
+        Ok(rules.tidy(|| maps.placement.wait())? || maps.placement.tidy()?)
     }
 
     /// Takes everything off an interface: programs first, then what they look up. `name` is `None` when the interface is

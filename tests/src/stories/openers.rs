@@ -168,6 +168,33 @@ fn taken_over() -> Vec<Story> {
             .gets(answered(ACK), Established)
             .rules(&only_ingress(SSH))
             .sends(asks(ACK), EgressDenied),
+        // Nor with a RST before it, which the VM did not take.
+        Story::new(
+            "a_forged_reset_and_syn_take_no_connection_from_the_vm",
+            &ingress(r#"{ protocol = "tcp", peers = ["::/0"] }"#),
+        )
+        .sends(asks(SYN), Allowed)
+        .gets(answered(SYN_ACK), Established)
+        .gets(answered(RST), Established)
+        .gets(answered(SYN), Allowed)
+        .rules(NO_RULES)
+        .gets(answered(ACK), Established)
+        .sends(asks(ACK), Established),
+        Story::new("a_forged_reset_and_syn_make_no_connection_the_peers", &both(SSH, HTTPS))
+            .sends(asks(SYN), Allowed)
+            .gets(answered(RST), Established)
+            .gets(answered(SYN), Allowed)
+            .gets(answered(SYN_ACK), Established)
+            .sends(asks(ACK), Established)
+            .rules(&only_ingress(SSH))
+            .sends(asks(ACK), EgressDenied),
+        Story::new("a_connection_that_the_vm_reset_leaves_its_ports_to_whom_a_rule_allows", &both(SSH, HTTPS))
+            .sends(asks(SYN), Allowed)
+            .gets(answered(SYN_ACK), Established)
+            .sends(asks(RST), Established)
+            .gets(answered(SYN), Allowed)
+            .rules(&only_ingress(SSH))
+            .sends(asks(SYN_ACK), Established),
         Story::new("a_syn_of_the_vm_makes_no_connection_its_own", &ingress(SSH))
             .gets(asked(SYN), Allowed)
             .sends(serves(SYN_ACK), Established)

@@ -6,15 +6,15 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::filter::Filter;
-use super::tracked;
+use super::tracked::{self, Flows};
 use crate::cli::context::Context;
 use crate::cli::output::{self, Format};
 use crate::kernel::{Inspect, Pins};
 
 /// Forget flows: the rules decide on their next packets as on a new flow's
 ///
-/// A flow that only the other side's rule allows stays cut until that side speaks. For an interface that is itself
-/// called flush write `flows flush flush`.
+/// Those too that are over and that `flows` does not show. A flow that only the other side's rule allows stays cut until
+/// that side speaks. For an interface that is itself called flush write `flows flush flush`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Flush {
     /// Only this interface's
@@ -39,7 +39,8 @@ impl Flush {
         let inspect = Inspect::open(Pins::new(&context.settings()?.pin_dir))?;
         let mut rows = Vec::new();
         tracked::each(&inspect, self.interface.as_deref(), &self.filter, |port| {
-            let forgotten = port.flows.map(|flows| flows.memory.forget(flows.live.keys())).transpose()?.unwrap_or(0);
+            let forget = |flows: Flows| flows.memory.forget(flows.live.keys().chain(&flows.over));
+            let forgotten = port.flows.map(forget).transpose()?.unwrap_or(0);
             rows.push(Row { interface: port.interface, ifindex: port.ifindex, forgotten });
             Ok(())
         })?;
