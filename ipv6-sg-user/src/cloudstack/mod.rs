@@ -1,5 +1,14 @@
-//! CloudStack: what its agent says on this host, as [`state`](crate::state) has it.
+//! CloudStack: what its agent says on this host, or its management server, as [`state`](crate::state) has it.
 //!
 //! Knows CloudStack's words and turns them into declarations; decides no policy and touches no kernel.
+//!
+//! - [`agent`]: the calls that CloudStack's agent makes on this host
+//! - [`api`]: what the management server answers when it is asked
+//! - [`taps`]: the taps of this host, and whose they are
 
 pub mod agent;
+pub mod api;
+mod durable;
+pub mod taps;
+
+pub use taps::Taps;

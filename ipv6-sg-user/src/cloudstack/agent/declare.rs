@@ -5,64 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use ipnet::Ipv6Net;
 use ipv6_sg_common::address::Address;
 use ipv6_sg_common::eui64;
-use ipv6_sg_common::mac::Mac;
 
 use super::command::Secondary;
 use super::record::KnownNic;
 use super::{Registry, Rules};
+use crate::cloudstack::Taps;
 use crate::state::{Declarations, Network, Origin, Port, SecurityGroup};
 
 /// What every name that is made here begins with.
 const PREFIX: &str = "cloudstack";
-
-/// The taps of this host: the MAC of each, by its name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Taps {
-    by_name: BTreeMap<String, Mac>,
-    /// By what libvirt gives a tap: the VM's MAC with another first octet.
-    by_guest: BTreeMap<[u8; 5], Vec<String>>,
-}
-
-impl Taps {
-    /// Those with these names and MACs.
-    pub fn new(taps: impl IntoIterator<Item = (String, Mac)>) -> Self {
-        let mut known = Self::default();
-        for (name, mac) in taps {
-            if is_libvirts(mac) {
-                known.by_guest.entry(guest(mac)).or_default().push(name.clone());
-            }
-            known.by_name.insert(name, mac);
-        }
-        known
-    }
-
-    /// Whether there is one of this name.
-    pub fn has(&self, name: &str) -> bool {
-        self.by_name.contains_key(name)
-    }
-
-    /// The tap of a NIC. Where libvirt made it, the MAC decides: the agent names the tap of a VM's first NIC for all of them.
-    /// `None` when what the agent named is the tap of another NIC.
-    pub fn of<'a>(&'a self, nic: &'a KnownNic) -> Option<&'a str> {
-        let named = nic.interface.as_str();
-        match self.by_guest.get(&guest(nic.mac)).map(Vec::as_slice) {
-            Some([only]) => Some(only),
-            Some(several) if several.iter().any(|tap| tap == named) => Some(named),
-            Some([first, ..]) => Some(first),
-            Some([]) | None if self.by_name.get(named).is_some_and(|mac| is_libvirts(*mac)) => None,
-            Some([]) | None => Some(named),
-        }
-    }
-}
-
-const fn is_libvirts(mac: Mac) -> bool {
-    mac.octets[0] == 0xfe
-}
-
-const fn guest(mac: Mac) -> [u8; 5] {
-    let [_, a, b, c, d, e] = mac.octets;
-    [a, b, c, d, e]
-}
 
 /// What is wanted of this host because the agent said so. NICs without a tap of their own are left out.
 pub fn declare(registry: &Registry, taps: &Taps) -> Declarations {
@@ -72,7 +23,7 @@ pub fn declare(registry: &Registry, taps: &Taps) -> Declarations {
     for vm in registry.vms().values() {
         let origin = Origin::new(&format!("{PREFIX} {}", vm.name));
         for nic in vm.nics.values() {
-            let Some(interface) = taps.of(nic) else { continue };
+            let Some(interface) = taps.of(nic.mac, &nic.interface) else { continue };
             let (name, prefix) = network(nic);
             let new = || Network {
                 name: name.clone(),
@@ -168,10 +119,6 @@ mod tests {
         registry
     }
 
-    fn mac(text: &str) -> Mac {
-        text.parse().unwrap()
-    }
-
     const ONE: &str = "add_network_rules --vmname i-2-5-VM --vmid 5 --vmmac 06:7a:88:00:00:01 --vif vnet1 --sig a --seq 1 --vmip6 2001:db8:1::47a:88ff:fe00:1 --nicsecips 2001:db8:1::100;2001:db8:f000:10::/60; --rules I:tcp;22;22;::/0,NEXT;";
     const TWO: &str = "add_network_rules --vmname i-2-6-VM --vmid 6 --vmmac 06:7a:88:00:00:02 --vif vnet2 --sig a --seq 1 --vmip6 2001:db8:1::5 --rules I:tcp;22;22;::/0,NEXT;";
     const NONE: &str = "default_network_rules --vmname i-2-7-VM --vmid 7 --vmmac 06:7a:88:00:00:03 --vif vnet3";
@@ -196,25 +143,11 @@ mod tests {
     }
 
     #[test]
-    fn the_tap_of_a_nic() {
+    fn a_nic_without_a_tap_of_its_own_is_left_out() {
         let registry = registry(&[ONE]);
-        let vm = &registry.vms()["i-2-5-VM"];
-        let nic = &vm.nics[&mac("06:7a:88:00:00:01")];
-        let taps = |taps: &[(&str, &str)]| Taps::new(taps.iter().map(|(name, text)| ((*name).to_owned(), mac(text))));
-        for (present, wanted) in [
-            (taps(&[]), Some("vnet1")),
-            (taps(&[("vnet1", "fe:7a:88:00:00:01")]), Some("vnet1")),
-            // The agent named another NIC's.
-            (taps(&[("vnet1", "fe:7a:88:00:00:09"), ("vnet4", "fe:7a:88:00:00:01")]), Some("vnet4")),
-            (taps(&[("vnet1", "fe:7a:88:00:00:09")]), None),
-            // Two VMs whose MACs differ in the first octet alone.
-            (taps(&[("vnet0", "fe:7a:88:00:00:01"), ("vnet1", "fe:7a:88:00:00:01")]), Some("vnet1")),
-            (taps(&[("vnet0", "fe:7a:88:00:00:01"), ("vnet2", "fe:7a:88:00:00:01")]), Some("vnet0")),
-            // Made by somebody else: whoever named it knows.
-            (taps(&[("vnet1", "52:54:00:00:00:01")]), Some("vnet1")),
-        ] {
-            assert_eq!(present.of(nic), wanted, "{present:?}");
-            assert_eq!(declare(&registry, &present).ports.len(), usize::from(wanted.is_some()));
+        let named = |mac: &str| Taps::new([("vnet1".to_owned(), mac.parse().unwrap())]);
+        for (taps, ports) in [(named("fe:7a:88:00:00:01"), 1), (named("fe:7a:88:00:00:09"), 0)] {
+            assert_eq!(declare(&registry, &taps).ports.len(), ports, "{taps:?}");
         }
     }
 }

@@ -13,8 +13,9 @@ pub mod registry;
 pub mod rules;
 pub mod store;
 
+pub use super::Taps;
 pub use command::{Command, Nic, UsageError};
-pub use declare::{Taps, declare};
+pub use declare::declare;
 pub use record::Vm;
 pub use registry::Registry;
 pub use rules::{Rules, RulesError};

@@ -35,7 +35,7 @@ pub struct RulesError {
 
 /// What is wrong with one rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-enum RuleProblem {
+pub(in crate::cloudstack) enum RuleProblem {
     #[error("begins with neither I: nor E:")]
     Direction,
     #[error("wants protocol;start;end; before its addresses")]
@@ -96,7 +96,8 @@ fn rule(text: &str) -> Result<Option<Rule>, RuleProblem> {
     Ok((!peers.is_empty()).then_some(Rule { traffic, peers }))
 }
 
-fn traffic(protocol: &str, start: &str, end: &str) -> Result<Traffic, RuleProblem> {
+/// What a rule is about, in CloudStack's words: its agent's, and its management server's.
+pub(in crate::cloudstack) fn traffic(protocol: &str, start: &str, end: &str) -> Result<Traffic, RuleProblem> {
     match protocol.to_ascii_lowercase().as_str() {
         "all" => Ok(Traffic::All),
         "tcp" => ports(start, end).map(Traffic::Tcp),
@@ -136,7 +137,7 @@ fn icmp(kind: &str, code: &str) -> Result<Icmpv6, RuleProblem> {
 }
 
 /// An IPv6 peer; `None` for IPv4, and for what the management server writes for a member without an address.
-fn peer(text: &str) -> Result<Option<Peer>, RuleProblem> {
+pub(in crate::cloudstack) fn peer(text: &str) -> Result<Option<Peer>, RuleProblem> {
     let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
     let refused = || RuleProblem::Peer(text.to_owned());
     if address == "null" {

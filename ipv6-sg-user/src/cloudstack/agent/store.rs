@@ -2,13 +2,14 @@
 //!
 //! A crash at any point leaves a file as it was before or as it is to be.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::{Registry, Vm};
+use crate::cloudstack::durable::{self, failed};
+
+pub use crate::cloudstack::durable::StoreError;
 
 /// The longest name that is the name of a file as it is: with all that is put around it, it fits into 255 bytes.
 const LONGEST: usize = 200;
@@ -17,15 +18,6 @@ const LONGEST: usize = 200;
 #[derive(Debug)]
 pub struct Store {
     directory: PathBuf,
-}
-
-/// What cannot be kept.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}: {source}; free space below data_dir, or make it writable", path.display())]
-pub struct StoreError {
-    action: &'static str,
-    path: PathBuf,
-    source: io::Error,
 }
 
 /// A file that is no record of a VM. It is renamed, and out of the way.
@@ -37,10 +29,6 @@ pub struct SetAside {
     reason: String,
 }
 
-fn failed<'a>(action: &'static str, path: &'a Path) -> impl Fn(io::Error) -> StoreError + 'a {
-    move |source| StoreError { action, path: path.to_owned(), source }
-}
-
 impl Store {
     /// The one below `data_dir`, which is made if it does not exist.
     ///
@@ -48,7 +36,7 @@ impl Store {
     /// It cannot be made.
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
         let directory = data_dir.join("cloudstack");
-        DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed("create", &directory))?;
+        durable::directory(&directory)?;
         Ok(Self { directory })
     }
 
@@ -85,30 +73,14 @@ impl Store {
     /// # Errors
     /// It cannot be written: what was kept before still is.
     pub fn save(&self, name: &str, vm: Option<&Vm>) -> Result<(), StoreError> {
-        let path = self.directory.join(file_name(name));
+        let file = file_name(name);
         match vm {
-            Some(vm) => self.write(&path, vm)?,
-            None => match fs::remove_file(&path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed("remove", &path)(error)),
-                _ => {}
-            },
+            Some(vm) => {
+                let text = vm.write().map_err(|error| failed("write", &self.directory.join(&file))(error.into()))?;
+                durable::write(&self.directory, &file, &text)
+            }
+            None => durable::remove(&self.directory, &file),
         }
-        File::open(&self.directory).and_then(|directory| directory.sync_all()).map_err(failed("sync", &self.directory))
-    }
-
-    fn write(&self, path: &Path, vm: &Vm) -> Result<(), StoreError> {
-        let new = self.directory.join(format!(".{}.new", file_name(&vm.name)));
-        let written = || {
-            let text = vm.write()?;
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&new, path)
-        };
-        written().map_err(|error| {
-            let _ = fs::remove_file(&new);
-            failed("write", path)(error)
-        })
     }
 }
 
