@@ -9,6 +9,7 @@ mod build;
 mod demo;
 mod lint;
 mod packages;
+mod python;
 mod setup;
 mod sh;
 mod test;

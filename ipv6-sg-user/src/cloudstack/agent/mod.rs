@@ -13,7 +13,6 @@ pub mod registry;
 pub mod rules;
 pub mod store;
 
-pub use super::Taps;
 pub use command::{Command, Nic, UsageError};
 pub use declare::declare;
 pub use record::Vm;

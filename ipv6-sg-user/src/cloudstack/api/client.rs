@@ -98,9 +98,7 @@ impl Round<'_> {
         let version = capability.get("cloudstackversion").and_then(Value::as_str).unwrap_or_default();
         let mut numbers = version.split('.').map_while(|number| number.parse().ok());
         match (numbers.next(), numbers.next()) {
-            (Some(major), Some(minor)) if (major, minor) < SINCE => {
-                Err(ApiError::Release(answer::excerpt(&self.keys.hide(version))))
-            }
+            (Some(major), Some(minor)) if (major, minor) < SINCE => Err(ApiError::Release(self.shown(version))),
             // Whoever has a release of his own has a later one.
             _ => Ok(()),
         }
@@ -119,7 +117,7 @@ impl Round<'_> {
             (None, _) => {
                 let others: Vec<_> = others.iter().map(|host| host.name.as_str()).collect();
                 let others = if others.is_empty() { String::new() } else { format!(", but {}", others.join(", ")) };
-                Err(ApiError::UnknownHost { host: wanted.to_owned(), others: answer::excerpt(&others) })
+                Err(ApiError::UnknownHost { host: wanted.to_owned(), others: self.shown(&others) })
             }
         }
     }
@@ -148,7 +146,7 @@ impl Round<'_> {
         let known: HashSet<&str> = groups.iter().map(|group| group.id.as_str()).collect();
         let lacking = |vm: &Vm| vm.groups.iter().any(|id| !known.contains(id.as_str()));
         if let Some(vm) = vms.iter().find(|vm| is_here(vm) && lacking(vm)) {
-            return Ok(Err(format!("{} is in a security group that is not listed", answer::excerpt(&vm.name))));
+            return Ok(Err(format!("{} is in a security group that is not listed", self.shown(&vm.name))));
         }
         let networks = match self.networks(&vms)? {
             Ok(networks) => networks,
@@ -170,7 +168,7 @@ impl Round<'_> {
         for id in needed {
             items.extend(by_id(self.list(NETWORKS, &[("id", id)])?));
             if !items.contains_key(id) {
-                return Ok(Err(format!("a VM is on network {}, which is not listed", answer::excerpt(id))));
+                return Ok(Err(format!("a VM is on network {}, which is not listed", self.shown(id))));
             }
         }
         let networks = items.into_values().map(NetworkItem::keep).collect::<Result<_, _>>();
@@ -192,7 +190,7 @@ impl Round<'_> {
         let command = list.command;
         let question = [parameters, &[("command", command)]].concat();
         let answer = self.http.post(command, &signature::body(&question, &self.keys, SystemTime::now()))?;
-        let reason = answer::reason(&answer.body).map(|text| self.keys.hide(&text));
+        let reason = answer::reason(&answer.body).map(|text| self.shown(&text));
         match (answer.status, reason) {
             (200, _) => Ok(answer.body),
             (401, text) => {
@@ -204,7 +202,12 @@ impl Round<'_> {
     }
 
     fn no_answer(&self, list: List, problem: &str) -> ApiError {
-        ApiError::Answer { command: list.command, problem: answer::excerpt(&self.keys.hide(problem)) }
+        ApiError::Answer { command: list.command, problem: self.shown(problem) }
+    }
+
+    /// Somebody else's words for a message: the keys are hidden first, for half a key is one too.
+    fn shown(&self, text: &str) -> String {
+        answer::excerpt(&self.keys.hide(text))
     }
 }
 

@@ -167,7 +167,9 @@ mod tests {
         let file = directory.path().join("ca.pem");
         let message = |text: Option<&str>| {
             let _ = fs::remove_file(&file);
-            text.map(|text| fs::write(&file, text).unwrap());
+            if let Some(text) = text {
+                fs::write(&file, text).unwrap();
+            }
             let error = authorities(Some(&file)).map(|_| ()).unwrap_err().to_string();
             error.replace(&directory.path().display().to_string(), "DIR")
         };

@@ -43,11 +43,10 @@ impl Keys {
 
     /// A text of somebody else's, without the keys: a server that is none of CloudStack's may answer with the question.
     pub(super) fn hide(&self, text: &str) -> String {
-        let hidden = [&self.secret, &self.api].into_iter().fold(text.to_owned(), |text, Secret(key)| {
+        [&self.secret, &self.api].into_iter().fold(text.to_owned(), |text, Secret(key)| {
             let encoded = super::signature::encode(key);
             text.replace(&encoded, HIDDEN).replace(&encoded.to_lowercase(), HIDDEN).replace(key, HIDDEN)
-        });
-        hidden
+        })
     }
 }
 

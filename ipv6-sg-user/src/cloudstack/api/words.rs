@@ -3,7 +3,7 @@
 //! What tenants write is kept as it is. All else is CloudStack's own: where it cannot be understood, the answer is none.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Deserializer};
@@ -247,7 +247,7 @@ fn secondary_of(text: &str) -> Result<Option<Secondary>, String> {
         });
     }
     Ok(match parsed::<IpNet>("secondaryip", text)? {
-        IpNet::V6(prefix) if prefix.prefix_len() == Ipv6Addr::BITS as u8 => Some(Secondary::Address(prefix.addr())),
+        IpNet::V6(prefix) if prefix.prefix_len() == prefix.max_prefix_len() => Some(Secondary::Address(prefix.addr())),
         IpNet::V6(prefix) => Some(Secondary::Delegated(prefix.trunc())),
         IpNet::V4(_) => None,
     })
