@@ -13,6 +13,7 @@
 //! - [`sequences`]: what crosses a port while rules change and time passes, at random
 //! - [`foreign`]: a tc program of somebody else
 //! - [`lab`]: a small hypervisor in network namespaces
+//! - [`management`]: a management server of CloudStack's
 #![expect(clippy::indexing_slicing, reason = "tests, all of it: a panic is how they fail")]
 
 pub mod corpus;
@@ -23,6 +24,7 @@ pub mod fuzz;
 pub mod host;
 pub mod lab;
 pub mod live;
+pub mod management;
 pub mod object;
 pub mod sequences;
 pub mod state;

@@ -10,6 +10,7 @@ mod build;
 mod demo;
 mod lint;
 mod packages;
+mod python;
 mod qemu;
 mod setup;
 mod sh;

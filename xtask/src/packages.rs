@@ -49,6 +49,10 @@ pub(crate) const MACHINE: &[Package] = &[
     package(Need::Machine, "xz-utils", "unpacks the modules of newer kernels"),
 ];
 
+/// What CloudStack's public client runs in.
+pub(crate) const CLOUDSTACK: &[Package] =
+    &[package(Need::CloudStack, "python3-venv", "a Python of the tests' own, for CloudStack's public client")];
+
 /// What starts guests on most hypervisors.
 pub(crate) const GUEST: &[Package] = &[
     package(Need::Guest, "libvirt-clients", "tells libvirt to start a guest"),
@@ -72,7 +76,7 @@ mod tests {
     #[test]
     fn no_package_is_listed_twice() {
         let mut seen = HashSet::new();
-        for package in [TOOLCHAIN, LINKER, TOOLS, MACHINE, GUEST, RIVALS].concat() {
+        for package in [TOOLCHAIN, LINKER, TOOLS, MACHINE, CLOUDSTACK, GUEST, RIVALS].concat() {
             assert!(seen.insert(package.name), "{} is listed twice", package.name);
         }
     }

@@ -13,7 +13,7 @@ use nix::{
 };
 
 use crate::{
-    packages::{GUEST, LINKER, MACHINE, Package, RIVALS, TOOLCHAIN, TOOLS},
+    packages::{CLOUDSTACK, GUEST, LINKER, MACHINE, Package, RIVALS, TOOLCHAIN, TOOLS},
     qemu, sh,
     toolchain::{self, LLVM_MAJOR, Toolchain},
     ui,
@@ -25,6 +25,7 @@ pub(crate) enum Need {
     Build,
     Lint,
     Test,
+    CloudStack,
     Machine,
     Guest,
     Bench,
@@ -71,10 +72,12 @@ pub(crate) fn is_root() -> bool {
 /// reader's.
 fn missing_packages(needs: &[Need]) -> Vec<Package> {
     let compiler = Toolchain::find();
-    let mut wanted = [TOOLS, MACHINE, GUEST, RIVALS].concat();
+    let mut wanted = [TOOLS, MACHINE, CLOUDSTACK, GUEST, RIVALS].concat();
     wanted.extend(TOOLCHAIN.iter().filter(|package| match package.need {
         Need::Build => compiler.is_none(),
-        Need::Lint | Need::Test | Need::Machine | Need::Guest | Need::Bench => compiler != Some(Toolchain::Nightly),
+        Need::Lint | Need::Test | Need::CloudStack | Need::Machine | Need::Guest | Need::Bench => {
+            compiler != Some(Toolchain::Nightly)
+        }
     }));
     if !has_linker() {
         wanted.extend(LINKER);

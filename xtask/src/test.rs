@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::builder::PossibleValuesParser;
 
 use crate::{
+    python,
     setup::{self, Need},
     sh, ui, vm,
 };
@@ -17,8 +18,8 @@ struct Suite {
     packages: &'static [&'static [&'static str]],
     /// How the names of its files in `tests/tests` begin.
     prefixes: &'static [&'static str],
-    /// Whether it switches on virtual machines, and so makes no sense in one.
-    guests: bool,
+    /// What it takes beside what all do. With anything it makes no sense in a virtual machine of ours.
+    needs: &'static [Need],
 }
 
 /// The package whose test files load programs and make network namespaces.
@@ -30,7 +31,7 @@ const SUITES: &[Suite] = &[
         name: "unit",
         packages: &[&["-p", "ipv6-sg-common", "-p", "ipv6-sg-user", "-p", "xtask"], &["-p", END_TO_END, "--lib"]],
         prefixes: &[],
-        guests: false,
+        needs: &[],
     },
     Suite {
         name: "bpf",
@@ -44,12 +45,12 @@ const SUITES: &[Suite] = &[
             "exhaustive",
             "differential",
         ],
-        guests: false,
+        needs: &[],
     },
-    Suite { name: "net", packages: &[], prefixes: &["corpus_net", "stories_net", "net_"], guests: false },
-    Suite { name: "daemon", packages: &[], prefixes: &["daemon_", "cli_"], guests: false },
-    Suite { name: "cloudstack", packages: &[], prefixes: &["cloudstack_"], guests: false },
-    Suite { name: "guest", packages: &[], prefixes: &["guest_"], guests: true },
+    Suite { name: "net", packages: &[], prefixes: &["corpus_net", "stories_net", "net_"], needs: &[] },
+    Suite { name: "daemon", packages: &[], prefixes: &["daemon_", "cli_"], needs: &[] },
+    Suite { name: "cloudstack", packages: &[], prefixes: &["cloudstack_"], needs: &[Need::CloudStack] },
+    Suite { name: "guest", packages: &[], prefixes: &["guest_"], needs: &[Need::Machine, Need::Guest] },
 ];
 
 #[derive(Debug, clap::Args)]
@@ -86,9 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
         needs.push(Need::Test);
     }
-    if chosen.iter().any(|(suite, _)| suite.guests) {
-        needs.extend([Need::Machine, Need::Guest]);
-    }
+    needs.extend(chosen.iter().flat_map(|(suite, _)| suite.needs));
     setup::ensure(&needs)?;
 
     for (suite, files) in chosen {
@@ -108,8 +107,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn cargo_test(suite: &Suite, flags: &[&str], args: &Args) -> Result<()> {
     let mut cargo = sh::cargo();
-    if suite.guests {
+    if suite.needs.contains(&Need::Guest) {
         cargo.env(vm::GUEST, vm::guest()?);
+    }
+    if suite.needs.contains(&Need::CloudStack) {
+        cargo.env(python::VARIABLE, python::prepare()?);
     }
     ui::step("test", suite.name);
     sh::run(cargo.arg("test").args(flags).arg("--").args(&args.args))
@@ -138,7 +140,7 @@ pub(crate) fn end_to_end() -> Result<Vec<(&'static str, Vec<String>)>> {
 
 /// The names of the suites that may have test files.
 pub(crate) fn end_to_end_suites() -> impl Iterator<Item = &'static str> {
-    SUITES.iter().filter(|suite| !suite.prefixes.is_empty() && !suite.guests).map(|suite| suite.name)
+    SUITES.iter().filter(|suite| !suite.prefixes.is_empty() && suite.needs.is_empty()).map(|suite| suite.name)
 }
 
 /// Gives each test program to its suite; one that no suite would run is an error, not forgotten.

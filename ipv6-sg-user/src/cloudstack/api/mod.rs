@@ -1,0 +1,38 @@
+//! The management server's side: its HTTP API, asked again and again, for hosts whose agent is left alone.
+//!
+//! - [`config`]: where it is, and what it is asked as
+//! - [`client`]: asking; with it `secret`, `signature`, `http`, `answer`, `words` and `pages`, each one step of the way
+//! - [`inventory`]: what it answered, as plain data
+//! - [`declare`](mod@declare): as desired state; with it `names`, `grants` and `members`
+//! - [`store`]: where the last good answer is kept
+//! - [`poller`]: asking without end, and `pace`, when
+//!
+//! What is answered wrong, late, in part or not at all is an error, and what was answered before stays.
+
+mod answer;
+pub mod client;
+pub mod config;
+pub mod declare;
+pub mod error;
+mod grants;
+mod http;
+pub mod inventory;
+mod members;
+mod names;
+pub mod oddity;
+mod pace;
+mod pages;
+pub mod poller;
+mod secret;
+mod signature;
+pub mod store;
+mod words;
+
+pub use client::Client;
+pub use config::{Config, Limits};
+pub use declare::{Declared, declare, translate};
+pub use error::ApiError;
+pub use inventory::Inventory;
+pub use oddity::Oddity;
+pub use poller::{Event, Poller};
+pub use store::Store;
