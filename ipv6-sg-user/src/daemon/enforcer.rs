@@ -1,17 +1,19 @@
 //! The thread that owns what is enforced: takes one request after the other and makes the kernel follow.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
+mod round;
+
 use super::inbox::{Inbox, Turn};
 use super::links;
-use super::plan::{Desired, plan};
+use super::plan::Desired;
 use super::status::Status;
-use crate::kernel::{Guard, Hook, RuleUse, XdpMode};
+use crate::kernel::{Guard, RuleUse, XdpMode};
 
 /// How often everything is looked at without an occasion: somebody may have flushed qdiscs or removed pins.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -60,6 +62,8 @@ pub struct Enforcer {
     leaving: VecDeque<u32>,
     /// Whether the guard has things to do that nobody waits for.
     untidy: bool,
+    /// Whether the last round was broken off, for somebody waited for something else.
+    unfinished: bool,
     /// Whether what other versions of this program left has been removed.
     settled: bool,
     status: Status,
@@ -80,10 +84,11 @@ impl Enforcer {
             unread: None,
             leaving: VecDeque::new(),
             untidy: true,
+            unfinished: false,
             settled: false,
             status: Status::default(),
         };
-        enforcer.reconcile();
+        enforcer.reconcile(&mut || false);
         enforcer.rule_use.send_replace(enforcer.guard.rule_use());
         enforcer
     }
@@ -103,13 +108,14 @@ impl Enforcer {
         let mut inbox = Inbox::new(requests);
         let mut looked = Instant::now();
         loop {
-            let behind = self.untidy || !self.leaving.is_empty();
+            let behind = self.unfinished || self.untidy || !self.leaving.is_empty();
             match inbox.next(behind, LOOK_AGAIN.saturating_sub(looked.elapsed())) {
                 Turn::Serve(request) => {
-                    if self.serve(request).is_break() {
+                    if self.serve(request, &mut inbox).is_break() {
                         return;
                     }
                 }
+                Turn::CatchUp if self.unfinished => self.reconcile(&mut || inbox.is_waited_for()),
                 Turn::CatchUp => self.catch_up(),
                 Turn::Nothing => {}
                 Turn::End => return,
@@ -123,15 +129,15 @@ impl Enforcer {
     }
 
     /// Breaks when it is told to end.
-    fn serve(&mut self, request: Request) -> ControlFlow<()> {
+    fn serve(&mut self, request: Request, inbox: &mut Inbox<'_>) -> ControlFlow<()> {
         match request {
-            Request::Links => self.reconcile(),
+            Request::Links => self.reconcile(&mut || inbox.is_waited_for()),
             Request::Desired(Order { desired, xdp, doubt, done }) => {
                 (self.desired, self.xdp) = (*desired, xdp);
                 self.unread = None;
                 match doubt {
                     true => self.look_again(),
-                    false => self.reconcile(),
+                    false => self.reconcile(&mut || false),
                 }
                 // Who asked may be gone; it is done all the same.
                 let _ = done.map(|done| done.send(self.status.clone()));
@@ -158,86 +164,7 @@ impl Enforcer {
         if let Err(error) = self.guard.look_again() {
             tracing::error!("{error}");
         }
-        self.reconcile();
-    }
-
-    fn reconcile(&mut self) {
-        let present = match links::present() {
-            Ok(present) => present,
-            Err(error) => {
-                self.status.errors = vec![format!("cannot list interfaces: {error}")];
-                tracing::error!("cannot list interfaces: {error}");
-                return;
-            }
-        };
-        // Sets, for there are thousands of each.
-        let here: HashSet<u32> = present.iter().map(|link| link.ifindex).collect();
-        for known in [&mut self.suspended, &mut self.unshielded] {
-            known.retain(|ifindex| here.contains(ifindex));
-        }
-        let mut plan = plan(&self.desired, &present, &self.guard.known(), &self.suspended);
-        let mut status = Status::default();
-        self.guard.track(self.desired.flows);
-        let mut ports: Vec<_> =
-            plan.guard.iter_mut().map(|(link, port)| (link.ifindex, &mut port.entry, port.rules.as_ref())).collect();
-        status.note_rules(self.guard.load_rules(&mut ports));
-        // What VMs send is guarded on all of them before what they receive: a new program takes the kernel its time.
-        let mut guarded = Vec::with_capacity(plan.guard.len());
-        for (link, port) in &plan.guard {
-            let done = self.guard.write(link.ifindex, &port.entry).and_then(|()| self.guard.attach(link, Hook::FromVm));
-            if status.note_of(&link.interface, done) {
-                guarded.push(link);
-            }
-        }
-        status.note_rules(self.guard.apply_rules());
-        for link in guarded {
-            if !status.note_of(&link.interface, self.guard.attach(link, Hook::ToVm)) {
-                continue;
-            }
-            match self.desired.ports.contains_key(&link.interface) {
-                true => status.guarded.push(link.interface.clone()),
-                false => status.quarantined.push(link.interface.clone()),
-            }
-            match self.guard.shield(link, self.xdp) {
-                Ok(()) => drop(self.unshielded.remove(&link.ifindex)),
-                Err(error) if self.unshielded.insert(link.ifindex) => {
-                    tracing::warn!("no XDP shield, tc guards alone: {error}");
-                }
-                Err(_) => {}
-            }
-        }
-        // An index can be used again: who is here is not leaving any more.
-        self.leaving.retain(|ifindex| !here.contains(ifindex));
-        for (ifindex, name) in plan.release {
-            match name {
-                Some(name) => {
-                    status.note(self.guard.release(ifindex, Some(&name)));
-                }
-                // Nothing crosses what is gone: there is time.
-                None => {
-                    self.guard.doubt(ifindex);
-                    if !self.leaving.contains(&ifindex) {
-                        self.leaving.push_back(ifindex);
-                    }
-                }
-            }
-        }
-        let present_names: HashSet<_> = present.iter().map(|link| &link.interface).collect();
-        status.missing = self.desired.ports.keys().filter(|name| !present_names.contains(name)).cloned().collect();
-        let suspended = present.iter().filter(|link| self.suspended.contains(&link.ifindex));
-        status.detached = suspended.map(|link| link.interface.clone()).collect();
-        for error in status.errors.iter().filter(|error| !self.status.errors.contains(error)) {
-            tracing::error!("{error}");
-        }
-        for interface in news(&status.guarded, &self.status.guarded) {
-            tracing::info!(interface, "guarded");
-        }
-        for interface in news(&status.quarantined, &self.status.quarantined) {
-            tracing::info!(interface, "quarantined");
-        }
-        self.status = status;
-        self.untidy = true;
-        self.settle();
+        self.reconcile(&mut || false);
     }
 
     /// Removes what other versions left, once everything of theirs is switched over or released.
@@ -290,7 +217,7 @@ impl Enforcer {
             let wanted = |name: &str| self.desired.ports.contains_key(name) || (self.desired.quarantine)(name);
             self.suspended.extend(present.iter().filter(|link| wanted(&link.interface)).map(|link| link.ifindex));
         }
-        self.reconcile();
+        self.reconcile(&mut || false);
         // What else went wrong is in the log and in `status`.
         let known = self.guard.known();
         let left = chosen.iter().find(|link| known.contains(&link.ifindex));
@@ -302,10 +229,4 @@ impl Enforcer {
             None => Ok(chosen.into_iter().map(|link| link.interface.clone()).collect()),
         }
     }
-}
-
-/// Those that were not there before.
-fn news<'a>(now: &'a [String], before: &[String]) -> impl Iterator<Item = &'a String> {
-    let before: HashSet<&String> = before.iter().collect();
-    now.iter().filter(move |name| !before.contains(name))
 }

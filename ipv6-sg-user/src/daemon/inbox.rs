@@ -51,6 +51,14 @@ impl<'a> Inbox<'a> {
         self.served = true;
         Turn::Serve(request)
     }
+
+    /// Whether somebody waits who asked for more than a look at interfaces. What is known of these is old then.
+    pub(super) fn is_waited_for(&mut self) -> bool {
+        if self.held.is_none() {
+            self.held = self.requests.try_iter().find(|request| !matches!(request, Request::Links));
+        }
+        self.held.is_some()
+    }
 }
 
 #[cfg(test)]
@@ -101,6 +109,20 @@ mod tests {
         drop(requests);
         let turns: Vec<_> = (0..5).map(|_| name(&inbox.next(false, Duration::ZERO))).collect();
         assert_eq!(turns, ["links", "status", "links", "stop", "end"]);
+    }
+
+    #[test]
+    fn who_waits_is_noticed_and_served_next() {
+        let (requests, queue) = channel();
+        let mut inbox = Inbox::new(&queue);
+        ask(&requests, Request::Links);
+        assert!(!inbox.is_waited_for());
+        ask(&requests, Request::Links);
+        ask(&requests, Request::Status(oneshot::channel().0));
+        ask(&requests, Request::Stop);
+        assert!(inbox.is_waited_for() && inbox.is_waited_for());
+        let turns = [true, true, true].map(|behind| name(&inbox.next(behind, Duration::ZERO)));
+        assert_eq!(turns, ["status", "catch up", "stop"]);
     }
 
     #[test]

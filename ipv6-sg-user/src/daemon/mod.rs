@@ -5,6 +5,7 @@
 //! it runs, bad input is named once and the last good state stays.
 
 mod api;
+mod api_source;
 mod calls;
 mod desire;
 mod enforcer;
@@ -48,7 +49,7 @@ async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send
     // Watching begins before reading, or a change in between would never be seen. The listing is for its message.
     directory::files(&settings.state_dir)?;
     let mut state_changed = watch::directory(&settings.state_dir)?;
-    let (steward, Order { desired, xdp, .. }) = Steward::open(settings)?;
+    let (mut steward, Order { desired, xdp, .. }) = Steward::open(settings)?;
     let (listener, _socket) = socket::bind(&settings.run_dir)?;
     let metrics = match settings.metrics {
         Some(address) => Some(metrics::bind(address).await?),
@@ -74,6 +75,7 @@ async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send
     let (requests, queue) = mpsc::channel();
     let enforcing = thread::Builder::new().name("enforcer".to_owned()).spawn(move || enforcer.run(&queue))?;
     let (news, heard) = mpsc::channel();
+    steward.ask(&news)?;
     let to_enforcer = requests.clone();
     let stewarding = thread::Builder::new().name("steward".to_owned());
     let stewarding = stewarding.spawn(move || steward.run(&heard, &to_enforcer))?;

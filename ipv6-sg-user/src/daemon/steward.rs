@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use ipv6_sg_common::mac::Mac;
 use tokio::sync::oneshot;
 
+use super::api_source::ApiSource;
 use super::calls::Calls;
 use super::desire::{desired, xdp};
 use super::enforcer::{Order, Request};
@@ -17,8 +18,9 @@ use super::status::Status;
 use crate::cloudstack::Taps;
 use crate::cloudstack::agent::record::KnownNic;
 use crate::cloudstack::agent::{Change, Command};
+use crate::cloudstack::api;
 use crate::compile::{self, Image};
-use crate::sources::{self, Agent, LeftOut};
+use crate::sources::{self, Agent, LeftOut, Said};
 use crate::state::{Declarations, Model, Settings, directory};
 
 /// Something that the steward hears.
@@ -29,6 +31,8 @@ pub(super) enum News {
     Files,
     /// Somebody asked for everything to be looked at again, by these settings if they could be read.
     Reload(Option<Box<Settings>>),
+    /// What CloudStack's management server answers.
+    Api(api::Event),
     /// A call of CloudStack's agent, and who waits for its end: what it prints, or one line that says why not.
     Agent(Vec<String>, oneshot::Sender<Result<String, String>>),
     /// It is over.
@@ -40,6 +44,7 @@ pub(super) struct Steward {
     settings: Settings,
     files: Vec<Declarations>,
     pub(super) agent: Agent,
+    api: ApiSource,
     pub(super) taps: Taps,
     /// Where the agent's NICs were last found.
     found: Found,
@@ -67,14 +72,23 @@ impl Steward {
         for record in &aside {
             tracing::error!("{record}");
         }
+        let api = ApiSource::open(settings)?;
         let taps = sources::present_taps().context("cannot list interfaces")?;
-        let settings = settings.clone();
-        let mut steward = Self { settings, files, agent, taps, found: Found::default(), left_out: BTreeSet::new() };
+        let (settings, found, left_out) = (settings.clone(), Found::default(), BTreeSet::new());
+        let mut steward = Self { settings, files, agent, api, taps, found, left_out };
         steward.look_at_agent();
         steward.found = steward.find();
         let whole = steward.whole()?;
         let order = steward.order(&whole, false);
         Ok((steward, order))
+    }
+
+    /// Begins to ask those who have to be asked; their answers are news.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub(super) fn ask(&mut self, news: &Sender<News>) -> Result<()> {
+        self.api.ask(news)
     }
 
     /// Hears until it is told to stop, or nobody is left to speak.
@@ -89,6 +103,7 @@ impl Steward {
                         settings.into_iter().for_each(|settings| self.adopt(*settings));
                         (about.files, about.reload) = (true, true);
                     }
+                    News::Api(event) => about.api |= self.api.hear(event),
                     News::Agent(arguments, reply) => calls.add(&arguments, reply),
                     News::Stop => return,
                 }
@@ -114,7 +129,8 @@ impl Steward {
         if !calls.is_empty() {
             return calls.serve(self, enforcer);
         }
-        match reread.map_or_else(|| moved.then(|| self.whole()), |whole| Some(Ok(whole))) {
+        let wanted_anew = moved || about.api;
+        match reread.map_or_else(|| wanted_anew.then(|| self.whole()), |whole| Some(Ok(whole))) {
             Some(Ok(whole)) => send(enforcer, Request::Desired(self.order(&whole, false))),
             Some(Err(error)) => self.unread(enforcer, &error),
             None => Ok(()),
@@ -130,9 +146,10 @@ impl Steward {
         let image = compile::compile(&model, &self.settings)?;
         for LeftOut { vm, error } in &left_out {
             if !self.left_out.contains(vm) {
-                tracing::error!("CloudStack's agent has said of VM {vm} what cannot be: {error}");
+                tracing::error!("CloudStack has said of VM {vm} what cannot be: {error}");
             }
         }
+        self.api.note_oddities(&self.taps);
         self.left_out = left_out.into_iter().map(|left_out| left_out.vm).collect();
         Ok(Whole { model, image })
     }
@@ -140,7 +157,8 @@ impl Steward {
     /// Of two that contradict each other, who did so before does, and then who is `new`.
     fn together(&self, new: &Change) -> Result<(Model, Vec<LeftOut>)> {
         let doubted = self.left_out.iter().cloned().chain(new.vms().map(str::to_owned)).collect();
-        Ok(sources::as_far_as_possible(&self.files, self.agent.registry(), &self.taps, &doubted)?)
+        let (files, agent, api) = (&self.files[..], self.agent.registry(), self.api.inventory());
+        Ok(Said { files, agent, api, taps: &self.taps }.as_far_as_possible(&doubted)?)
     }
 
     /// Has this enforced, and waits until it is.
@@ -156,7 +174,7 @@ impl Steward {
 
     fn order(&self, whole: &Whole, doubt: bool) -> Order {
         let mut desired = desired(&self.settings, &whole.image, self.agent.system_taps().clone());
-        desired.incomplete = !self.left_out.is_empty() || self.agent.has_lost();
+        desired.incomplete = !self.left_out.is_empty() || self.agent.has_lost() || self.api.is_awaited();
         Order { desired: Box::new(desired), xdp: xdp(&self.settings), doubt, done: None }
     }
 
@@ -173,7 +191,7 @@ impl Steward {
         let found = self.find();
         let moved = found != self.found;
         self.found = found;
-        moved
+        moved | self.api.look(&self.taps)
     }
 
     /// Has the agent's side follow what is on this host.
@@ -238,13 +256,14 @@ impl Steward {
     /// The settings from now on: directories and sockets stay where they are while the daemon runs.
     fn adopt(&mut self, new: Settings) {
         let old = self.settings.clone();
-        let fixed: [(&str, bool); 6] = [
+        let fixed: [(&str, bool); 7] = [
             ("state_dir", old.state_dir != new.state_dir),
             ("run_dir", old.run_dir != new.run_dir),
             ("data_dir", old.data_dir != new.data_dir),
             ("pin_dir", old.pin_dir != new.pin_dir),
             ("metrics", old.metrics != new.metrics),
             ("cloudstack.libvirt_dir", old.cloudstack.libvirt_dir != new.cloudstack.libvirt_dir),
+            ("source", old.source != new.source),
         ];
         for (key, _) in fixed.iter().filter(|(_, differs)| *differs) {
             tracing::warn!("{key} has changed and takes effect when the daemon is restarted");
@@ -256,6 +275,7 @@ impl Steward {
             pin_dir: old.pin_dir,
             metrics: old.metrics,
             cloudstack: old.cloudstack,
+            source: old.source,
             ..new
         };
     }
@@ -285,6 +305,7 @@ impl Steward {
 struct About {
     links: bool,
     files: bool,
+    api: bool,
     reload: bool,
 }
 

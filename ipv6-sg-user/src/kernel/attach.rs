@@ -51,6 +51,11 @@ impl Attacher {
         self.confirmed.clear();
     }
 
+    /// Whether a program has been seen to run at a hook, and nobody doubts it.
+    pub(super) fn is_confirmed(&self, to: &Attachment, hook: Hook) -> bool {
+        self.confirmed.contains(&(to.ifindex, hook))
+    }
+
     /// Makes sure that this object's program is at a tc hook.
     pub(super) fn attach_tc(&mut self, ebpf: &mut Ebpf, to: &Attachment, hook: Hook) -> Result<()> {
         // A link is asked each time whether it still runs: an interface can come back under its index, without it.

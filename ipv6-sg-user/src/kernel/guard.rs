@@ -96,6 +96,11 @@ impl Guard {
         self.attacher.attach_tc(&mut self.ebpf, to, hook)
     }
 
+    /// Whether the program of a tc hook is known to run on an interface.
+    pub fn is_attached(&self, to: &Attachment, hook: Hook) -> bool {
+        self.attacher.is_confirmed(to, hook)
+    }
+
     /// Makes sure that the XDP shield stands as `mode` says. Never needed: tc guards alone.
     pub fn shield(&mut self, to: &Attachment, mode: XdpMode) -> Result<()> {
         self.attacher.attach_xdp(&mut self.ebpf, to, mode)

@@ -1,4 +1,4 @@
-//! What all sources of the desired state want together: the operator's files, and what CloudStack's agent has said.
+//! What all sources of the desired state want together: the operator's files, CloudStack's agent, its management server.
 //!
 //! Each keeps what it last said where it can be read again by anybody, so that nobody has to say it twice. What a source says
 //! is laid beside what the others do; nothing here decides between them.
@@ -10,10 +10,24 @@ use std::collections::BTreeSet;
 
 use crate::cloudstack::Taps;
 use crate::cloudstack::agent::{Networks, Registry, Store, declare};
+use crate::cloudstack::api::{self, Inventory};
 use crate::state::{Declarations, Error, Model, Settings, directory};
 
 pub use agent::{Agent, Place, Refusal};
 pub use taps::present as present_taps;
+
+/// What each source says.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// The operator, in files.
+    pub files: &'a [Declarations],
+    /// CloudStack's agent on this host.
+    pub agent: &'a Registry,
+    /// CloudStack's management server.
+    pub api: Option<&'a Inventory>,
+    /// Where it is to be: the taps of this host.
+    pub taps: &'a Taps,
+}
 
 /// What all sources want, each as it left it, for those who look.
 ///
@@ -22,20 +36,13 @@ pub use taps::present as present_taps;
 pub fn look(settings: &Settings) -> anyhow::Result<Model> {
     let files = directory::declarations(&settings.state_dir)?;
     let agent = match Store::look(&settings.data_dir) {
-        // Only root reads what the agent has said; the files are for whoever may read them.
+        // Only root reads what others than the operator have said; the files are for whoever may read them.
         Err(error) if error.is_not_permitted() => Registry::default(),
         other => other?,
     };
-    Ok(together(&files, &agent, &present_taps()?)?)
-}
-
-/// What these want together.
-///
-/// # Errors
-/// They contradict each other, or themselves.
-pub fn together(files: &[Declarations], agent: &Registry, taps: &Taps) -> Result<Model, Error> {
-    let declared = declare(agent, taps, &networks(files));
-    Model::assemble(files.iter().cloned().chain([declared]))
+    let asked = settings.source.cloudstack.as_ref().and_then(|_| api::Store::look(&settings.data_dir));
+    let said = Said { files: &files, agent: &agent, api: asked.as_ref(), taps: &present_taps()? };
+    Ok(said.as_far_as_possible(&BTreeSet::new())?.0)
 }
 
 /// A port that is wanted, and cannot be beside the others.
@@ -48,36 +55,44 @@ pub struct LeftOut {
     pub error: Error,
 }
 
-/// What these want together, without those of the agent's ports that contradict the files, or each other. Of two that do,
-/// one of a VM in `doubted` is left out.
-///
-/// # Errors
-/// The files contradict each other.
-pub fn as_far_as_possible(
-    files: &[Declarations],
-    agent: &Registry,
-    taps: &Taps,
-    doubted: &BTreeSet<String>,
-) -> Result<(Model, Vec<LeftOut>), Error> {
-    if let Ok(model) = together(files, agent, taps) {
-        return Ok((model, Vec::new()));
-    }
-    let mut all = declare(agent, taps, &networks(files));
-    all.ports.sort_by_key(|port| doubted.contains(&port.vm));
-    let assemble = |declared: &Declarations| Model::assemble(files.iter().cloned().chain([declared.clone()]));
-    let mut sound = Declarations { networks: all.networks, ..Declarations::default() };
-    let (mut model, mut left_out) = (assemble(&sound)?, Vec::new());
-    for port in all.ports {
-        let (vm, mut more) = (port.vm.clone(), sound.clone());
-        let of_this = |name: &String| port.security_groups.iter().flatten().any(|group| group == name);
-        more.groups.extend(all.groups.iter().filter(|group| of_this(&group.name)).cloned());
-        more.ports.push(port);
-        match assemble(&more) {
-            Ok(with_it) => (model, sound) = (with_it, more),
-            Err(error) => left_out.push(LeftOut { vm, error }),
+impl Said<'_> {
+    /// What all want together, without those of CloudStack's ports that contradict the files, or each other. Of two that do,
+    /// one of a VM in `doubted` is left out.
+    ///
+    /// # Errors
+    /// The files contradict each other.
+    pub fn as_far_as_possible(&self, doubted: &BTreeSet<String>) -> Result<(Model, Vec<LeftOut>), Error> {
+        let assemble = |declared: &Declarations| Model::assemble(self.files.iter().cloned().chain([declared.clone()]));
+        let mut all = self.declared();
+        if let Ok(model) = assemble(&all) {
+            return Ok((model, Vec::new()));
         }
+        all.ports.sort_by_key(|port| doubted.contains(&port.vm));
+        // Groups name each other, and none contradicts another: all of them stay.
+        let mut sound = Declarations { networks: all.networks, groups: all.groups, ports: Vec::new() };
+        let (mut model, mut left_out) = (assemble(&sound)?, Vec::new());
+        for port in all.ports {
+            let (vm, mut more) = (port.vm.clone(), sound.clone());
+            more.ports.push(port);
+            match assemble(&more) {
+                Ok(with_it) => (model, sound) = (with_it, more),
+                Err(error) => left_out.push(LeftOut { vm, error }),
+            }
+        }
+        Ok((model, left_out))
     }
-    Ok((model, left_out))
+
+    /// What CloudStack wants, by both of its ways.
+    fn declared(&self) -> Declarations {
+        let mut declared = declare(self.agent, self.taps, &networks(self.files));
+        if let Some(inventory) = self.api {
+            let asked = api::declare(inventory, self.taps);
+            declared.networks.extend(asked.networks);
+            declared.ports.extend(asked.ports);
+            declared.groups.extend(asked.groups);
+        }
+        declared
+    }
 }
 
 /// The networks that the files define, by announced prefix.
@@ -107,6 +122,10 @@ mod tests {
         registry
     }
 
+    fn said<'a>(files: &'a [Declarations], agent: &'a Registry, taps: &'a Taps) -> Said<'a> {
+        Said { files, agent, api: None, taps }
+    }
+
     fn files(text: &str) -> Vec<Declarations> {
         vec![file::parse(Path::new("a.toml"), text).unwrap()]
     }
@@ -119,14 +138,14 @@ mod tests {
         );
         let registry = registry(&[("1", "2001:db8::1"), ("2", "2001:db8::2"), ("3", "2001:db8::3")]);
         let taps = Taps::default();
-        assert!(together(&file, &registry, &taps).is_err());
-        let (model, left_out) = as_far_as_possible(&file, &registry, &taps, &BTreeSet::new()).unwrap();
+        let (model, left_out) = said(&file, &registry, &taps).as_far_as_possible(&BTreeSet::new()).unwrap();
         assert_eq!(model.ports().keys().collect::<Vec<_>>(), ["vnet2", "vnet3", "vnet9"]);
         let left_out: Vec<_> = left_out.iter().map(ToString::to_string).collect();
         assert_eq!(left_out.len(), 1);
         assert!(left_out[0].contains("i-2-1-VM") && left_out[0].contains("a.toml"), "{left_out:?}");
         // What the files say is not the agent's to mend.
-        assert!(as_far_as_possible(&[&file[..], &file].concat(), &registry, &taps, &BTreeSet::new()).is_err());
+        let twice = [&file[..], &file].concat();
+        assert!(said(&twice, &registry, &taps).as_far_as_possible(&BTreeSet::new()).is_err());
     }
 
     #[test]
@@ -135,7 +154,8 @@ mod tests {
         for (doubted, left) in [("1", "vnet1"), ("2", "vnet2"), ("3", "vnet2")] {
             let doubted = BTreeSet::from([format!("i-2-{doubted}-VM")]);
             let taps = ["1", "2", "3"].map(|n| (format!("vnet{n}"), format!("fe:7a:88:00:00:0{n}").parse().unwrap()));
-            let (model, left_out) = as_far_as_possible(&[], &registry, &Taps::new(taps), &doubted).unwrap();
+            let taps = Taps::new(taps);
+            let (model, left_out) = said(&[], &registry, &taps).as_far_as_possible(&doubted).unwrap();
             assert_eq!((model.ports().len(), left_out.len()), (2, 1));
             assert!(!model.ports().contains_key(left), "{left}");
         }

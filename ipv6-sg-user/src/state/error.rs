@@ -225,6 +225,9 @@ pub enum Problem {
     /// Not a place to serve.
     #[error("not an address and port; write one like 127.0.0.1:9477")]
     NotASocket,
+    /// Not where a server is asked.
+    #[error("not a URL; write one like https://mgmt.example/client/api")]
+    NotAUrl,
     /// Not a pattern for interface names.
     #[error(
         "matches no interface; write 1 or more characters, '*' and '?' among them, without '/', ':' and white space"

@@ -11,6 +11,12 @@ use wildmatch::WildMatch;
 use super::document::Document;
 use super::{Error, Problem, value};
 
+mod cloudstack;
+mod source;
+
+pub use cloudstack::Cloudstack;
+pub use source::{ManagementServer, Source};
+
 /// Where the settings are when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/ipv6-sg/config.toml";
 
@@ -90,16 +96,8 @@ pub struct Settings {
     pub conntrack: Conntrack,
     /// CloudStack's agent on this host.
     pub cloudstack: Cloudstack,
-}
-
-/// What CloudStack's agent brings along.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Cloudstack {
-    /// The script that filters IPv4, to which each call is passed on; none, and IPv4 is left alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ipv4_script: Option<PathBuf>,
-    /// Where libvirt describes the VMs that run.
-    pub libvirt_dir: PathBuf,
+    /// Sources of the desired state that are asked.
+    pub source: Source,
 }
 
 /// The memory of flows.
@@ -122,7 +120,8 @@ impl Default for Settings {
             quarantine: Vec::new(),
             metrics: None,
             conntrack: Conntrack { entries_per_port: FLOWS_PER_PORT },
-            cloudstack: Cloudstack { ipv4_script: None, libvirt_dir: "/run/libvirt/qemu".into() },
+            cloudstack: Cloudstack::default(),
+            source: Source::default(),
         }
     }
 }
@@ -147,14 +146,9 @@ struct Entries {
     #[serde(default)]
     conntrack: ConntrackEntries,
     #[serde(default)]
-    cloudstack: CloudstackEntries,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CloudstackEntries {
-    ipv4_script: Option<Spanned<String>>,
-    libvirt_dir: Option<Spanned<String>>,
+    cloudstack: cloudstack::Entries,
+    #[serde(default)]
+    source: source::Entries,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -230,18 +224,8 @@ impl Settings {
             quarantine,
             metrics,
             conntrack: Conntrack { entries_per_port },
-            cloudstack: Cloudstack {
-                ipv4_script: entries
-                    .cloudstack
-                    .ipv4_script
-                    .map(|text| document.value(|| "cloudstack.ipv4_script".to_owned(), &text, absolute))
-                    .transpose()?,
-                libvirt_dir: directory(
-                    "cloudstack.libvirt_dir",
-                    entries.cloudstack.libvirt_dir,
-                    default.cloudstack.libvirt_dir,
-                )?,
-            },
+            cloudstack: entries.cloudstack.checked(document)?,
+            source: entries.source.checked(document)?,
         })
     }
 }

@@ -31,6 +31,13 @@ fn everything_written() {
         [cloudstack]
         ipv4_script = "/e"
         libvirt_dir = "/f"
+        [source.cloudstack]
+        url = "https://mgmt.example/client/api"
+        api_key_file = "/g"
+        secret_key_file = "/h"
+        host = "kvm1"
+        interval = 30
+        ca_file = "/i"
         "#,
     )
     .unwrap();
@@ -46,6 +53,16 @@ fn everything_written() {
         metrics: Some("127.0.0.1:9477".parse().unwrap()),
         conntrack: Conntrack { entries_per_port: 1024 },
         cloudstack: Cloudstack { ipv4_script: Some("/e".into()), libvirt_dir: "/f".into() },
+        source: Source {
+            cloudstack: Some(ManagementServer {
+                url: "https://mgmt.example/client/api".into(),
+                api_key_file: "/g".into(),
+                secret_key_file: "/h".into(),
+                host: Some("kvm1".into()),
+                interval: 30,
+                ca_file: Some("/i".into()),
+            }),
+        },
     };
     assert_eq!(settings, expected);
     // What is printed is read back as the same.
@@ -70,7 +87,7 @@ fn one_line_says_where_and_how_to_mend() {
         (
             "xpd = \"off\"",
             "config.toml:1:1: unknown field `xpd`, expected one of `state_dir`, `run_dir`, `data_dir`, `pin_dir`, \
-             `xdp`, `ipv4`, `echo`, `quarantine`, `metrics`, `conntrack`, `cloudstack` in `xpd = \"off\"`",
+             `xdp`, `ipv4`, `echo`, `quarantine`, `metrics`, `conntrack`, `cloudstack`, `source` in `xpd = \"off\"`",
         ),
         (
             "\nxdp = \"on\"",
@@ -93,6 +110,15 @@ fn one_line_says_where_and_how_to_mend() {
         (
             "metrics = \"9477\"",
             "config.toml:1: metrics = \"9477\": not an address and port; write one like 127.0.0.1:9477",
+        ),
+        (
+            "[source.cloudstack]\nurl = \"mgmt.example\"\napi_key_file = \"/a\"\nsecret_key_file = \"/b\"",
+            "config.toml:2: source.cloudstack.url = \"mgmt.example\": not a URL; write one like \
+             https://mgmt.example/client/api",
+        ),
+        (
+            "[source.cloudstack]\nurl = \"https://a\"\napi_key_file = \"/a\"\nsecret_key_file = \"/b\"\ninterval = 1",
+            "config.toml:5: source.cloudstack.interval = \"1\": out of bounds; write a number from 5 to 3600",
         ),
         (
             "quarantine = [\"vnet*\",\n\"a/b\"]",

@@ -1,0 +1,125 @@
+//! CloudStack's management server as a source: what it last answered, and the thread that asks it again and again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use super::steward::News;
+use crate::cloudstack::Taps;
+use crate::cloudstack::api::{self, Client, Config, Event, Inventory, Poller, Store};
+use crate::state::{ManagementServer, Settings};
+
+/// The source; nothing where the settings name no server.
+#[derive(Default)]
+pub(super) struct ApiSource {
+    asked: Option<Asked>,
+    inventory: Option<Arc<Inventory>>,
+    /// What the log has been told is odd, and whether something else may be by now.
+    noted: BTreeSet<String>,
+    unnoted: bool,
+    taps: Taps,
+}
+
+/// A server that is asked.
+struct Asked {
+    /// What is needed to begin; none once it has begun.
+    start: Option<(Client, Store)>,
+    interval: Duration,
+    poller: Option<Poller>,
+}
+
+impl ApiSource {
+    /// With what was answered last.
+    ///
+    /// # Errors
+    /// The settings name what cannot be asked.
+    pub(super) fn open(settings: &Settings) -> Result<Self> {
+        let Some(server) = &settings.source.cloudstack else { return Ok(Self::default()) };
+        let client = Client::new(&config(server)).context("source.cloudstack")?;
+        let store = Store::open(&settings.data_dir)?;
+        let inventory = store.load().unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            None
+        });
+        let interval = Duration::from_secs(server.interval.into());
+        let asked = Some(Asked { start: Some((client, store)), interval, poller: None });
+        Ok(Self { asked, inventory: inventory.map(Arc::new), unnoted: true, ..Self::default() })
+    }
+
+    /// Begins to ask. Answers are told to the steward.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub(super) fn ask(&mut self, news: &Sender<News>) -> Result<()> {
+        let Some(asked) = &mut self.asked else { return Ok(()) };
+        if let Some((client, store)) = asked.start.take() {
+            let (news, known) = (news.clone(), self.inventory.clone());
+            // The steward has ended when nobody hears.
+            let tell = move |event| drop(news.send(News::Api(event)));
+            asked.poller = Some(Poller::start(client, asked.interval, store, known, tell)?);
+        }
+        Ok(())
+    }
+
+    /// Whether an event is about what is wanted.
+    pub(super) fn hear(&mut self, event: Event) -> bool {
+        match event {
+            Event::Changed(inventory) => {
+                (self.inventory, self.unnoted) = (Some(inventory), true);
+                return true;
+            }
+            Event::Recovered => tracing::info!("CloudStack answers again"),
+            Event::Failed(error) => tracing::warn!("CloudStack does not answer, what it last said stays: {error}"),
+            Event::NotKept(error) => tracing::error!("what CloudStack says holds until the daemon ends: {error}"),
+        }
+        false
+    }
+
+    /// What was answered last.
+    pub(super) fn inventory(&self) -> Option<&Inventory> {
+        self.inventory.as_deref()
+    }
+
+    /// Whether there is a server that has never answered.
+    pub(super) const fn is_awaited(&self) -> bool {
+        self.asked.is_some() && self.inventory.is_none()
+    }
+
+    /// Takes in which taps there are; whether that may be other ports. The server is asked soon about those that are new.
+    pub(super) fn look(&mut self, taps: &Taps) -> bool {
+        let Some(asked) = &self.asked else { return false };
+        if self.taps == *taps {
+            return false;
+        }
+        (self.taps, self.unnoted) = (taps.clone(), true);
+        if let Some(poller) = &asked.poller {
+            poller.hurry();
+        }
+        true
+    }
+
+    /// Tells the log what is odd about the last answer, once.
+    pub(super) fn note_oddities(&mut self, taps: &Taps) {
+        let Some(inventory) = self.inventory.as_deref().filter(|_| self.unnoted) else { return };
+        let oddities = api::translate(inventory, taps).oddities;
+        let oddities: BTreeSet<_> = oddities.iter().map(ToString::to_string).collect();
+        for oddity in oddities.difference(&self.noted) {
+            tracing::warn!("{oddity}");
+        }
+        (self.noted, self.unnoted) = (oddities, false);
+    }
+}
+
+fn config(server: &ManagementServer) -> Config {
+    Config {
+        url: server.url.clone(),
+        api_key_file: server.api_key_file.clone(),
+        secret_key_file: server.secret_key_file.clone(),
+        host: server.host.clone(),
+        interval: Duration::from_secs(server.interval.into()),
+        ca_file: server.ca_file.clone(),
+    }
+}
