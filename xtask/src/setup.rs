@@ -13,7 +13,7 @@ use nix::{
 };
 
 use crate::{
-    packages::{GUEST, LINKER, MACHINE, Package, RIVALS, TOOLCHAIN, TOOLS},
+    packages::{GUEST, LINKER, MACHINE, PACKAGER, Package, RIVALS, SYSTEM, TOOLCHAIN, TOOLS},
     qemu, sh,
     toolchain::{self, LLVM_MAJOR, Toolchain},
     ui,
@@ -27,11 +27,16 @@ pub(crate) enum Need {
     Test,
     Machine,
     Guest,
+    Dist,
+    System,
     Bench,
 }
 
 /// The first release that links the bitcode of LLVM 22; also the one that is installed.
 const LINKER_VERSION: (u32, u32, u32) = (0, 13, 0);
+
+/// What `cargo xtask dist` was written for.
+const PACKAGER_VERSION: (u32, u32, u32) = (3, 8, 0);
 
 const BPFFS: &str = "/sys/fs/bpf";
 
@@ -56,6 +61,9 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<bool> {
         }
         changed |= install_linker()?;
     }
+    if needs.contains(&Need::Dist) {
+        changed |= install_packager()?;
+    }
     if needs.contains(&Need::Test) && is_root() {
         changed |= mount_bpffs()?;
     }
@@ -71,10 +79,12 @@ pub(crate) fn is_root() -> bool {
 /// reader's.
 fn missing_packages(needs: &[Need]) -> Vec<Package> {
     let compiler = Toolchain::find();
-    let mut wanted = [TOOLS, MACHINE, GUEST, RIVALS].concat();
+    let mut wanted = [TOOLS, MACHINE, GUEST, PACKAGER, SYSTEM, RIVALS].concat();
     wanted.extend(TOOLCHAIN.iter().filter(|package| match package.need {
         Need::Build => compiler.is_none(),
-        Need::Lint | Need::Test | Need::Machine | Need::Guest | Need::Bench => compiler != Some(Toolchain::Nightly),
+        Need::Lint | Need::Test | Need::Machine | Need::Guest | Need::Dist | Need::System | Need::Bench => {
+            compiler != Some(Toolchain::Nightly)
+        }
     }));
     if !has_linker() {
         wanted.extend(LINKER);
@@ -152,6 +162,24 @@ fn install_linker() -> Result<bool> {
     if !has_linker() {
         bail!("bpf-linker {version} is installed, but PATH finds another before it: remove that one");
     }
+    Ok(true)
+}
+
+fn install_packager() -> Result<bool> {
+    let version = sh::output(sh::cargo().args(["deb", "--version"]));
+    if version.as_deref().and_then(parse_version).is_some_and(|version| version >= PACKAGER_VERSION) {
+        return Ok(false);
+    }
+    let (major, minor, patch) = PACKAGER_VERSION;
+    let version = format!("{major}.{minor}.{patch}");
+    ui::step(
+        "setup",
+        format_args!("installing cargo-deb {version}: makes the Debian package; compiling it takes a minute"),
+    );
+    let mut install = sh::cargo();
+    // Without its features it compresses by what Debian does that with.
+    install.args(["install", "--locked", "cargo-deb", "--version", &version, "--no-default-features"]);
+    sh::run_quietly(&mut install, "mend what it says above, then run `cargo xtask setup` again")?;
     Ok(true)
 }
 

@@ -13,6 +13,21 @@ fn nothing_written_is_the_defaults() {
     assert_eq!(settings.conntrack.entries_per_port, 16_384);
 }
 
+/// The file that the package installs says which keys there are and what they are by default.
+#[test]
+fn the_packaged_file_tells_the_defaults() {
+    let packaged = include_str!("../../../../packaging/config.toml");
+    assert_eq!(parse(packaged), Ok(Settings::default()));
+    let keys = packaged.lines().filter_map(|line| line.strip_prefix('#')).filter(|line| !line.starts_with(' '));
+    let written = parse(&keys.collect::<Vec<_>>().join("\n")).unwrap();
+    // The only key without a default: there it is an example.
+    assert!(written.metrics.is_some());
+    assert_eq!(Settings { metrics: None, ..written }, Settings::default());
+    for key in toml::Table::try_from(Settings::default()).unwrap().keys() {
+        assert!(packaged.contains(&format!("#{key} = ")) || packaged.contains(&format!("#[{key}]")), "no {key}");
+    }
+}
+
 #[test]
 fn everything_written() {
     let settings = parse(
