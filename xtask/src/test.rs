@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::builder::PossibleValuesParser;
 
 use crate::{
+    dist,
     setup::{self, Need},
     sh, ui, vm,
 };
@@ -17,8 +18,29 @@ struct Suite {
     packages: &'static [&'static [&'static str]],
     /// How the names of its files in `tests/tests` begin.
     prefixes: &'static [&'static str],
-    /// Whether it switches on virtual machines, and so makes no sense in one.
-    guests: bool,
+    /// What it puts on the stage.
+    stage: Stage,
+}
+
+/// What a suite needs that is made before it runs, and that makes no sense in a virtual machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing.
+    Bare,
+    /// Virtual machines.
+    Guests,
+    /// Debian packages, and a systemd to install them beside.
+    Packages,
+}
+
+impl Stage {
+    const fn needs(self) -> &'static [Need] {
+        match self {
+            Self::Bare => &[],
+            Self::Guests => &[Need::Machine, Need::Guest],
+            Self::Packages => &[Need::Dist, Need::System],
+        }
+    }
 }
 
 /// The package whose test files load programs and make network namespaces.
@@ -30,7 +52,7 @@ const SUITES: &[Suite] = &[
         name: "unit",
         packages: &[&["-p", "ipv6-sg-common", "-p", "ipv6-sg-user", "-p", "xtask"], &["-p", END_TO_END, "--lib"]],
         prefixes: &[],
-        guests: false,
+        stage: Stage::Bare,
     },
     Suite {
         name: "bpf",
@@ -44,11 +66,12 @@ const SUITES: &[Suite] = &[
             "exhaustive",
             "differential",
         ],
-        guests: false,
+        stage: Stage::Bare,
     },
-    Suite { name: "net", packages: &[], prefixes: &["corpus_net", "stories_net", "net_"], guests: false },
-    Suite { name: "daemon", packages: &[], prefixes: &["daemon_", "cli_"], guests: false },
-    Suite { name: "guest", packages: &[], prefixes: &["guest_"], guests: true },
+    Suite { name: "net", packages: &[], prefixes: &["corpus_net", "stories_net", "net_"], stage: Stage::Bare },
+    Suite { name: "daemon", packages: &[], prefixes: &["daemon_", "cli_"], stage: Stage::Bare },
+    Suite { name: "guest", packages: &[], prefixes: &["guest_"], stage: Stage::Guests },
+    Suite { name: "dist", packages: &[], prefixes: &["dist_"], stage: Stage::Packages },
 ];
 
 #[derive(Debug, clap::Args)]
@@ -85,8 +108,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
         needs.push(Need::Test);
     }
-    if chosen.iter().any(|(suite, _)| suite.guests) {
-        needs.extend([Need::Machine, Need::Guest]);
+    for (suite, _) in &chosen {
+        needs.extend(suite.stage.needs());
     }
     setup::ensure(&needs)?;
 
@@ -107,9 +130,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn cargo_test(suite: &Suite, flags: &[&str], args: &Args) -> Result<()> {
     let mut cargo = sh::cargo();
-    if suite.guests {
-        cargo.env(vm::GUEST, vm::guest()?);
-    }
+    match suite.stage {
+        Stage::Bare => &mut cargo,
+        Stage::Guests => cargo.env(vm::GUEST, vm::guest()?),
+        Stage::Packages => cargo.env(dist::PACKAGES, dist::for_tests()?),
+    };
     ui::step("test", suite.name);
     sh::run(cargo.arg("test").args(flags).arg("--").args(&args.args))
 }
@@ -137,7 +162,7 @@ pub(crate) fn end_to_end() -> Result<Vec<(&'static str, Vec<String>)>> {
 
 /// The names of the suites that may have test files.
 pub(crate) fn end_to_end_suites() -> impl Iterator<Item = &'static str> {
-    SUITES.iter().filter(|suite| !suite.prefixes.is_empty() && !suite.guests).map(|suite| suite.name)
+    SUITES.iter().filter(|suite| !suite.prefixes.is_empty() && suite.stage == Stage::Bare).map(|suite| suite.name)
 }
 
 /// Gives each test program to its suite; one that no suite would run is an error, not forgotten.
