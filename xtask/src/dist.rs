@@ -42,7 +42,7 @@ pub(crate) fn for_tests() -> Result<PathBuf> {
     stage(&folder, "debug")?;
     for (name, version) in [("older", "0.1"), ("newer", "0.2")] {
         let mut cargo = cargo_deb();
-        cargo.args(["--quiet", "--fast", "--deb-version", version, "--output"]);
+        cargo.args(["--fast", "--deb-version", version, "--output"]);
         sh::run_quietly(cargo.arg(folder.join(format!("{name}.deb"))), "mend what it says above")?;
     }
     Ok(folder)
@@ -69,9 +69,9 @@ fn stage(folder: &Path, profile: &str) -> Result<()> {
     Ok(())
 }
 
-/// What makes a package of what is there.
+/// What makes a package of what is there. It would warn that cargo does not build it.
 fn cargo_deb() -> Command {
     let mut cargo = sh::cargo();
-    cargo.args(["deb", "--package", "ipv6-sg-user", "--no-build"]);
+    cargo.args(["deb", "--package", "ipv6-sg-user", "--no-build", "--quiet"]);
     cargo
 }

@@ -6,7 +6,7 @@ mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
 cd "$1/root"
 
-# Nothing of what this host has switched on, and none of its disks.
+# Nothing of what this host has switched on, none of its disks, and not what keeps services from starting in images.
 rm -rf etc/systemd/system usr/sbin/policy-rc.d
 mkdir etc/systemd/system
 : > etc/fstab
