@@ -23,7 +23,7 @@ fn hypervisor() -> (Hypervisor, Guest, Guest) {
 
 /// What a daemon on a kernel before 6.6 does at every start.
 fn guard_with_filters(hypervisor: &Hypervisor) {
-    let model = directory::load(&hypervisor.site.state_dir()).expect("good state");
+    let model = directory::load_all(&[hypervisor.site.state_dir()]).expect("good state");
     let image = compile(&model, &Settings::default()).expect("small state");
     hypervisor.netns.inside(|| {
         let mut guard = Guard::open(Pins::new(&hypervisor.site.pins), TcMethod::Clsact).expect("an object that loads");

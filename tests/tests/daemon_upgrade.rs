@@ -176,6 +176,19 @@ fn another_versions_leftovers_go() {
     assert_eq!(hypervisor.json("status")["guarded"], serde_json::json!(["vm1"]));
 }
 
+/// An upgrade whose daemon never started, and then an operator who wants to be rid of all of it.
+#[test]
+fn another_versions_guard_is_taken_off_too() {
+    if !has_links() {
+        return;
+    }
+    let (hypervisor, _vm, _neighbour) = hypervisor();
+    guard_as_other_version(&hypervisor, &["vm1", "vm2"], XdpMode::Generic);
+    assert_eq!(hypervisor.ask("detach --all"), "vm1 is not guarded any more\nvm2 is not guarded any more\n");
+    assert_eq!(["vm1", "vm2"].map(|port| hypervisor.programs(port)), [0, 0]);
+    assert_eq!(hypervisor.site.pinned(), Vec::<std::path::PathBuf>::new());
+}
+
 #[test]
 fn a_map_of_another_shape_is_refused() {
     let (hypervisor, vm, neighbour) = hypervisor();

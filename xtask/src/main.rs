@@ -8,6 +8,7 @@ mod apt;
 mod bench;
 mod build;
 mod demo;
+mod dist;
 mod lint;
 mod packages;
 mod python;
@@ -42,6 +43,8 @@ enum Verb {
     Test(test::Args),
     /// Runs the tests under other kernels, each in a virtual machine of its own
     Vm(vm::Args),
+    /// Makes the Debian package, in target/dist
+    Dist,
     /// Checks formatting, and lints both sides of the kernel boundary with warnings denied
     Lint,
 }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Verb::Bench(args) => bench::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Vm(args) => vm::run(&args),
+        Verb::Dist => dist::run(),
         Verb::Lint => lint::run(),
     };
     match done {

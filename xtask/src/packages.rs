@@ -60,6 +60,19 @@ pub(crate) const GUEST: &[Package] = &[
     package(Need::Guest, "libvirt-daemon-driver-qemu", "libvirt's way to qemu"),
 ];
 
+/// What a Debian package is made with.
+pub(crate) const PACKAGER: &[Package] = &[
+    package(Need::Dist, "binutils", "takes off the program what only debuggers read"),
+    package(Need::Dist, "dpkg-dev", "finds the libraries that the package depends on"),
+];
+
+/// What a Debian package is installed beside.
+pub(crate) const SYSTEM: &[Package] = &[
+    package(Need::System, "dbus", "carries what systemd is asked"),
+    package(Need::System, "man-db", "finds the manual page that the service names"),
+    package(Need::System, "systemd", "runs the service, as the first process of a host in namespaces"),
+];
+
 /// What the guard is compared with.
 pub(crate) const RIVALS: &[Package] = &[
     package(Need::Bench, "ipset", "the source sets of the rules that CloudStack programs"),
@@ -76,7 +89,7 @@ mod tests {
     #[test]
     fn no_package_is_listed_twice() {
         let mut seen = HashSet::new();
-        for package in [TOOLCHAIN, LINKER, TOOLS, MACHINE, CLOUDSTACK, GUEST, RIVALS].concat() {
+        for package in [TOOLCHAIN, LINKER, TOOLS, MACHINE, CLOUDSTACK, GUEST, PACKAGER, SYSTEM, RIVALS].concat() {
             assert!(seen.insert(package.name), "{} is listed twice", package.name);
         }
     }

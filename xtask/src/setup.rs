@@ -13,7 +13,7 @@ use nix::{
 };
 
 use crate::{
-    packages::{CLOUDSTACK, GUEST, LINKER, MACHINE, Package, RIVALS, TOOLCHAIN, TOOLS},
+    packages::{CLOUDSTACK, GUEST, LINKER, MACHINE, PACKAGER, Package, RIVALS, SYSTEM, TOOLCHAIN, TOOLS},
     qemu, sh,
     toolchain::{self, LLVM_MAJOR, Toolchain},
     ui,
@@ -28,11 +28,16 @@ pub(crate) enum Need {
     CloudStack,
     Machine,
     Guest,
+    Dist,
+    System,
     Bench,
 }
 
 /// The first release that links the bitcode of LLVM 22; also the one that is installed.
 const LINKER_VERSION: (u32, u32, u32) = (0, 13, 0);
+
+/// What `cargo xtask dist` was written for.
+const PACKAGER_VERSION: (u32, u32, u32) = (3, 8, 0);
 
 const BPFFS: &str = "/sys/fs/bpf";
 
@@ -57,6 +62,9 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<bool> {
         }
         changed |= install_linker()?;
     }
+    if needs.contains(&Need::Dist) {
+        changed |= install_packager()?;
+    }
     if needs.contains(&Need::Test) && is_root() {
         changed |= mount_bpffs()?;
     }
@@ -72,12 +80,17 @@ pub(crate) fn is_root() -> bool {
 /// reader's.
 fn missing_packages(needs: &[Need]) -> Vec<Package> {
     let compiler = Toolchain::find();
-    let mut wanted = [TOOLS, MACHINE, CLOUDSTACK, GUEST, RIVALS].concat();
+    let mut wanted = [TOOLS, MACHINE, CLOUDSTACK, GUEST, PACKAGER, SYSTEM, RIVALS].concat();
     wanted.extend(TOOLCHAIN.iter().filter(|package| match package.need {
         Need::Build => compiler.is_none(),
-        Need::Lint | Need::Test | Need::CloudStack | Need::Machine | Need::Guest | Need::Bench => {
-            compiler != Some(Toolchain::Nightly)
-        }
+        Need::Lint
+        | Need::Test
+        | Need::CloudStack
+        | Need::Machine
+        | Need::Guest
+        | Need::Dist
+        | Need::System
+        | Need::Bench => compiler != Some(Toolchain::Nightly),
     }));
     if !has_linker() {
         wanted.extend(LINKER);
@@ -155,6 +168,24 @@ fn install_linker() -> Result<bool> {
     if !has_linker() {
         bail!("bpf-linker {version} is installed, but PATH finds another before it: remove that one");
     }
+    Ok(true)
+}
+
+fn install_packager() -> Result<bool> {
+    let version = sh::output(sh::cargo().args(["deb", "--version"]));
+    if version.as_deref().and_then(parse_version).is_some_and(|version| version >= PACKAGER_VERSION) {
+        return Ok(false);
+    }
+    let (major, minor, patch) = PACKAGER_VERSION;
+    let version = format!("{major}.{minor}.{patch}");
+    ui::step(
+        "setup",
+        format_args!("installing cargo-deb {version}: makes the Debian package; compiling it takes a minute"),
+    );
+    let mut install = sh::cargo();
+    // Without its features it compresses by what Debian does that with.
+    install.args(["install", "--locked", "cargo-deb", "--version", &version, "--no-default-features"]);
+    sh::run_quietly(&mut install, "mend what it says above, then run `cargo xtask setup` again")?;
     Ok(true)
 }
 

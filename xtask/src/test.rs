@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::builder::PossibleValuesParser;
 
 use crate::{
-    python,
+    dist, python,
     setup::{self, Need},
     sh, ui, vm,
 };
@@ -18,8 +18,32 @@ struct Suite {
     packages: &'static [&'static [&'static str]],
     /// How the names of its files in `tests/tests` begin.
     prefixes: &'static [&'static str],
-    /// What it takes beside what all do. With anything it makes no sense in a virtual machine of ours.
-    needs: &'static [Need],
+    /// What it puts on the stage.
+    stage: Stage,
+}
+
+/// What a suite needs that is made before it runs, and that makes no sense in a virtual machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing.
+    Bare,
+    /// A public client of CloudStack's API.
+    CloudStack,
+    /// Virtual machines.
+    Guests,
+    /// Debian packages, and a systemd to install them beside.
+    Packages,
+}
+
+impl Stage {
+    const fn needs(self) -> &'static [Need] {
+        match self {
+            Self::Bare => &[],
+            Self::CloudStack => &[Need::CloudStack],
+            Self::Guests => &[Need::Machine, Need::Guest],
+            Self::Packages => &[Need::Dist, Need::System],
+        }
+    }
 }
 
 /// The package whose test files load programs and make network namespaces.
@@ -31,7 +55,7 @@ const SUITES: &[Suite] = &[
         name: "unit",
         packages: &[&["-p", "ipv6-sg-common", "-p", "ipv6-sg-user", "-p", "xtask"], &["-p", END_TO_END, "--lib"]],
         prefixes: &[],
-        needs: &[],
+        stage: Stage::Bare,
     },
     Suite {
         name: "bpf",
@@ -45,12 +69,13 @@ const SUITES: &[Suite] = &[
             "exhaustive",
             "differential",
         ],
-        needs: &[],
+        stage: Stage::Bare,
     },
-    Suite { name: "net", packages: &[], prefixes: &["corpus_net", "stories_net", "net_"], needs: &[] },
-    Suite { name: "daemon", packages: &[], prefixes: &["daemon_", "cli_"], needs: &[] },
-    Suite { name: "cloudstack", packages: &[], prefixes: &["cloudstack_"], needs: &[Need::CloudStack] },
-    Suite { name: "guest", packages: &[], prefixes: &["guest_"], needs: &[Need::Machine, Need::Guest] },
+    Suite { name: "net", packages: &[], prefixes: &["corpus_net", "stories_net", "net_"], stage: Stage::Bare },
+    Suite { name: "daemon", packages: &[], prefixes: &["daemon_", "cli_"], stage: Stage::Bare },
+    Suite { name: "cloudstack", packages: &[], prefixes: &["cloudstack_"], stage: Stage::CloudStack },
+    Suite { name: "guest", packages: &[], prefixes: &["guest_"], stage: Stage::Guests },
+    Suite { name: "dist", packages: &[], prefixes: &["dist_"], stage: Stage::Packages },
 ];
 
 #[derive(Debug, clap::Args)]
@@ -87,7 +112,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
         needs.push(Need::Test);
     }
-    needs.extend(chosen.iter().flat_map(|(suite, _)| suite.needs));
+    for (suite, _) in &chosen {
+        needs.extend(suite.stage.needs());
+    }
     setup::ensure(&needs)?;
 
     for (suite, files) in chosen {
@@ -107,12 +134,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn cargo_test(suite: &Suite, flags: &[&str], args: &Args) -> Result<()> {
     let mut cargo = sh::cargo();
-    if suite.needs.contains(&Need::Guest) {
-        cargo.env(vm::GUEST, vm::guest()?);
-    }
-    if suite.needs.contains(&Need::CloudStack) {
-        cargo.env(python::VARIABLE, python::prepare()?);
-    }
+    match suite.stage {
+        Stage::Bare => &mut cargo,
+        Stage::CloudStack => cargo.env(python::VARIABLE, python::prepare()?),
+        Stage::Guests => cargo.env(vm::GUEST, vm::guest()?),
+        Stage::Packages => cargo.env(dist::PACKAGES, dist::for_tests()?),
+    };
     ui::step("test", suite.name);
     sh::run(cargo.arg("test").args(flags).arg("--").args(&args.args))
 }
@@ -140,7 +167,7 @@ pub(crate) fn end_to_end() -> Result<Vec<(&'static str, Vec<String>)>> {
 
 /// The names of the suites that may have test files.
 pub(crate) fn end_to_end_suites() -> impl Iterator<Item = &'static str> {
-    SUITES.iter().filter(|suite| !suite.prefixes.is_empty() && suite.needs.is_empty()).map(|suite| suite.name)
+    SUITES.iter().filter(|suite| !suite.prefixes.is_empty() && suite.stage == Stage::Bare).map(|suite| suite.name)
 }
 
 /// Gives each test program to its suite; one that no suite would run is an error, not forgotten.

@@ -44,18 +44,19 @@ impl Detach {
 fn without_daemon(settings: &Settings, only: Option<&str>) -> Result<Vec<String>> {
     check_privileges()?;
     let pins = Pins::new(&settings.pin_dir);
-    if !pins.complete() {
+    if !pins.of_any_version()? {
         return Err(KernelError::NothingPinned { path: pins.maps() }.into());
     }
     let mut guard = Guard::open(pins, TcMethod::of_this_kernel())?;
     let names = interfaces::names();
+    let known = guard.known();
     let mut detached = Vec::new();
-    for ifindex in guard.known() {
-        let name = names.get(&ifindex).cloned();
+    for ifindex in &known {
+        let name = names.get(ifindex).cloned();
         if only.is_some() && name.as_deref() != only {
             continue;
         }
-        guard.release(ifindex, name.as_deref())?;
+        guard.release(*ifindex, name.as_deref())?;
         detached.extend(name);
     }
     match only {
@@ -63,7 +64,14 @@ fn without_daemon(settings: &Settings, only: Option<&str>) -> Result<Vec<String>
             bail!("interface {name} is not guarded; `ipv6-sg ports` lists those that are")
         }
         Some(_) => {}
-        None => guard.remove_pins()?,
+        None => {
+            // Filters are pinned nowhere: those of a version whose maps are not ours are found by looking.
+            for (ifindex, name) in names.iter().filter(|(ifindex, _)| !known.contains(ifindex)) {
+                guard.release(*ifindex, Some(name))?;
+            }
+            guard.remove_other_versions()?;
+            guard.remove_pins()?;
+        }
     }
     Ok(detached)
 }

@@ -123,6 +123,14 @@ impl Pins {
         maps::ALL.iter().all(|name| self.map(name).exists())
     }
 
+    /// Whether this version or another has left anything: an upgrade may have failed, and the old one still guards.
+    ///
+    /// # Errors
+    /// The pin directory cannot be read.
+    pub fn of_any_version(&self) -> Result<bool> {
+        Ok(!self.versions()?.is_empty())
+    }
+
     fn versions(&self) -> Result<Vec<u32>> {
         let names = entries(&self.root)?;
         Ok(names.iter().filter_map(|name| name.strip_prefix('v')?.parse().ok()).collect())

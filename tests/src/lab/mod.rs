@@ -7,6 +7,7 @@
 //! - [`Guest`]: a VM behind a port of the bridge, played by a namespace
 //! - [`Machine`]: a VM with a kernel of its own, behind a tap; [`Orders`]: what it is told
 //! - [`Libvirt`]: what starts machines on most hypervisors
+//! - [`System`]: systemd and what is installed beside it, in a hypervisor's place
 //! - [`Memory`]: what the kernel remembers of a port, as bpftool shows it
 //! - [`Wire`]: frames as they are, sent and seen on an interface
 //! - [`packet_socket`], [`bind`]: what a wire is made of, for those in a hurry
@@ -42,6 +43,7 @@ mod signals;
 mod site;
 mod socket;
 mod streams;
+mod system;
 mod talk;
 pub mod tap;
 mod traffic;
@@ -74,6 +76,7 @@ pub use signals::wait_if_ending;
 pub use site::{Site, binary, port, table};
 pub use socket::{bind, packet_socket};
 pub use streams::{Delivery, Leg, Streams};
+pub use system::System;
 pub use talk::{datagrams, transfer};
 pub use tap::Tap;
 pub use traffic::{Report, Traffic, address, forged, honest};

@@ -4,15 +4,15 @@
 //! one panics. On a signal nothing is dropped, and [`everything`] goes at once.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fs, io};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::netns::ip_netns;
-use super::signals;
+use super::{PATIENCE, look, signals};
 
 /// One thing to take away.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub(super) enum Thing {
     Process(Arc<Mutex<Child>>),
     /// A network namespace, with every interface in it.
     Namespace(String),
+    /// A control group with all below it, whose processes are killed.
+    Group(PathBuf),
     /// A directory with what is in it, if it is there; pins on a bpffs too.
     Directory(PathBuf),
 }
@@ -80,10 +82,27 @@ fn try_take_away(thing: &Thing) -> Result<()> {
             child.wait()?;
         }
         Thing::Namespace(name) => ip_netns("del", name)?,
+        Thing::Group(path) => {
+            fs::write(path.join("cgroup.kill"), "1")?;
+            // The last of them has not ended yet.
+            let removed = look(PATIENCE, || remove_groups(path).ok());
+            ensure!(removed.is_some(), "it does not become empty");
+        }
         Thing::Directory(path) if !path.exists() => {}
         Thing::Directory(path) => fs::remove_dir_all(path)?,
     }
     Ok(())
+}
+
+/// Removes groups without processes; what looks like files in them goes by itself.
+fn remove_groups(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_groups(&entry.path())?;
+        }
+    }
+    fs::remove_dir(path)
 }
 
 /// The list is sound between any two steps, so also after a panic.

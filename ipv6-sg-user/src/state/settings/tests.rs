@@ -13,6 +13,24 @@ fn nothing_written_is_the_defaults() {
     assert_eq!(settings.conntrack.entries_per_port, 16_384);
 }
 
+/// The file that the package installs says which keys there are and what they are by default.
+#[test]
+fn the_packaged_file_tells_the_defaults() {
+    let packaged = include_str!("../../../../packaging/config.toml");
+    assert_eq!(parse(packaged), Ok(Settings::default()));
+    let keys = packaged.lines().filter_map(|line| line.strip_prefix('#')).filter(|line| !line.starts_with(' '));
+    let written = parse(&keys.collect::<Vec<_>>().join("\n")).unwrap();
+    for key in toml::Table::try_from(&written).unwrap().keys() {
+        assert!(packaged.contains(&format!("#{key} = ")) || packaged.contains(&format!("#[{key}")), "no {key}");
+    }
+    // Keys without a default: there they are examples.
+    let server = written.source.cloudstack.as_ref().expect("an example");
+    assert!(server.host.is_some() && server.ca_file.is_some());
+    assert!(written.metrics.is_some() && written.cloudstack.ipv4_script.is_some());
+    let (cloudstack, source) = (Cloudstack { ipv4_script: None, ..written.cloudstack }, Source::default());
+    assert_eq!(Settings { metrics: None, cloudstack, source, ..written }, Settings::default());
+}
+
 #[test]
 fn everything_written() {
     let settings = parse(
