@@ -25,7 +25,7 @@ fn hypervisor() -> (Hypervisor, Guest, Guest) {
 
 /// Guards ports as another version's daemon would have, and ends.
 fn guard_as_other_version(hypervisor: &Hypervisor, ports: &[&str], xdp: XdpMode) {
-    let model = directory::load(&hypervisor.site.state_dir()).expect("good state");
+    let model = directory::load_all(&[hypervisor.site.state_dir()]).expect("good state");
     let image = compile(&model, &Settings::default()).expect("small state");
     hypervisor.netns.inside(|| {
         let pins = Pins::of_abi(&hypervisor.site.pins, OTHER);

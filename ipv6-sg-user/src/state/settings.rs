@@ -97,6 +97,7 @@ pub struct Settings {
     /// CloudStack's agent on this host.
     pub cloudstack: Cloudstack,
     /// Sources of the desired state that are asked.
+    #[serde(skip_serializing_if = "Source::is_empty")]
     pub source: Source,
 }
 

@@ -38,7 +38,8 @@ fn the_printed_settings_are_settings() {
         done(
             "state_dir = \"DIR/state.d\"\nrun_dir = \"/run/ipv6-sg\"\ndata_dir = \"/var/lib/ipv6-sg\"\n\
              pin_dir = \"/sys/fs/bpf/ipv6-sg\"\nxdp = \"off\"\nipv4 = \"pass\"\necho = \"always\"\n\
-             quarantine = [\"vnet*\"]\nmetrics = \"127.0.0.1:9477\"\n\n[conntrack]\nentries_per_port = 16384\n"
+             quarantine = [\"vnet*\"]\nmetrics = \"127.0.0.1:9477\"\n\n[conntrack]\nentries_per_port = 16384\n\n\
+             [cloudstack]\nlibvirt_dir = \"/run/libvirt/qemu\"\n"
         )
     );
     let again = host.write("again.toml", printed.out.replace("DIR", "/d"));

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use ipv6_sg_common::mac::Mac;
 
+use super::Rules;
 use super::command::{Command, Nic, Secondary};
 use super::record::{KnownNic, Version, Vm};
 
@@ -96,8 +97,11 @@ impl Registry {
                     let known = registry.claim(nic);
                     if !known.version.as_ref().is_some_and(|version| version.is_newer(*sequence, now)) {
                         known.addresses(nic);
-                        let (signature, sequence) = (signature.clone(), *sequence);
-                        known.version = Some(Version { signature, sequence, at: now, rules: rules.clone() });
+                        let new = (signature.as_str(), *sequence, rules);
+                        if !known.version.as_ref().is_some_and(|version| version.is(new)) {
+                            let (signature, rules) = (signature.clone(), rules.clone());
+                            known.version = Some(Version { signature, sequence: *sequence, at: now, rules });
+                        }
                     }
                     known.arrive(nic);
                 },
@@ -237,6 +241,11 @@ impl Vm {
 }
 
 impl Version {
+    /// Whether these are the same rules, said again.
+    fn is(&self, (signature, sequence, rules): (&str, i64, &Rules)) -> bool {
+        self.signature == signature && self.sequence == sequence && self.rules == *rules
+    }
+
     /// Whether rules of this number are older than these, and were overtaken on their way.
     fn is_newer(&self, sequence: i64, now: SystemTime) -> bool {
         let age = now.duration_since(self.at).unwrap_or_default();
@@ -357,6 +366,8 @@ mod tests {
         // The same number again, with other rules: the last one holds.
         assert_eq!(host.hears(&add(vm.clone(), 7, SSH)), 1);
         assert_eq!(host.hears(&add(vm.clone(), 8, WEB)), 1);
+        host.now += Duration::from_secs(60);
+        assert_eq!(host.hears(&add(vm.clone(), 8, WEB)), 0);
         // A management server that counts anew.
         host.now += LATE;
         assert_eq!((host.hears(&add(vm, 2, SSH)), host.sequence()), (1, Some(2)));

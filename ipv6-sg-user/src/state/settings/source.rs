@@ -20,6 +20,13 @@ pub struct Source {
     pub cloudstack: Option<ManagementServer>,
 }
 
+impl Source {
+    /// Whether nobody is asked.
+    pub const fn is_empty(&self) -> bool {
+        self.cloudstack.is_none()
+    }
+}
+
 /// CloudStack's management server: its HTTP API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ManagementServer {
