@@ -139,8 +139,10 @@ impl Enforcer {
                     true => self.look_again(),
                     false => self.reconcile(&mut || false),
                 }
-                // Who asked may be gone; it is done all the same.
-                let _ = done.map(|done| done.send(self.status.clone()));
+                if let Some(done) = done {
+                    // Who asked may be gone; it is done all the same.
+                    let _ = done.send(self.status.clone());
+                }
             }
             Request::Resume => {
                 self.suspended.clear();

@@ -127,7 +127,7 @@ impl Hypervisor {
 impl CloudAgent<'_> {
     /// A call, ready to run.
     pub fn command(&self, words: &str) -> Command {
-        let mut command = self.hypervisor.netns.command(&self.script());
+        let mut command = self.hypervisor.netns.command(self.script());
         command.args(words.split(' ').filter(|word| !word.is_empty()));
         command.env("IPV6_SG_CONFIG", self.hypervisor.site.config());
         command

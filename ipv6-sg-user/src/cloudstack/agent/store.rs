@@ -99,8 +99,11 @@ impl Store {
     }
 }
 
-/// The records in a directory, each a VM or the reason why it is none.
-fn records(directory: &Path) -> Result<Vec<(PathBuf, Result<Vm, String>)>, StoreError> {
+/// A file, and the VM in it or the reason why it is none.
+type Record = (PathBuf, Result<Vm, String>);
+
+/// The records in a directory.
+fn records(directory: &Path) -> Result<Vec<Record>, StoreError> {
     let mut records = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed("list", directory))? {
         let path = entry.map_err(failed("list", directory))?.path();
