@@ -12,7 +12,7 @@ use crate::{
 const PAGE: &str = "docs/benchmarks.md";
 
 /// What can be measured alone, by the names that the benchmark knows.
-const PARTS: [&str; 4] = ["cost", "rate", "program", "memory"];
+const PARTS: [&str; 5] = ["cost", "rate", "program", "cloudstack", "memory"];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

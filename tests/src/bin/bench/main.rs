@@ -2,12 +2,13 @@
 //!
 //! - the programs alone, run by the kernel on one frame: [`cost`], [`flows`]
 //! - the whole path, from the VM's socket to its peer's: [`rate`]
-//! - changes of rules: [`program`]
+//! - changes of rules: [`program`]; a host full of VMs: [`cloud`]
 //! - bytes: [`memory`]
 //! - what else could filter, on the same [`stage`] and with the same [`sample`] of rules: [`rivals`]
 
 mod bulk;
 mod chart;
+mod cloud;
 mod cost;
 mod datagram;
 mod enforced;
@@ -36,8 +37,13 @@ use part::Part;
 type Measure = fn() -> Result<Part>;
 
 /// The parts by name, in the order they run.
-const PARTS: [(&str, Measure); 4] =
-    [("cost", cost::measure), ("memory", memory::measure), ("program", program::measure), ("rate", rate::measure)];
+const PARTS: [(&str, Measure); 5] = [
+    ("cost", cost::measure),
+    ("memory", memory::measure),
+    ("program", program::measure),
+    ("cloudstack", cloud::measure),
+    ("rate", rate::measure),
+];
 
 fn main() -> ExitCode {
     match run() {
@@ -56,7 +62,9 @@ fn run() -> Result<()> {
         match (PARTS.iter().find(|(name, _)| *name == word), word.as_str(), &page) {
             (Some((name, _)), ..) => chosen.push(*name),
             (None, "--write", None) if words.len() > 0 => page = words.next().map(Page::new),
-            _ => bail!("unknown: {word}; names of parts or --write FILE are wanted: cost, rate, program, memory"),
+            _ => bail!(
+                "unknown: {word}; names of parts or --write FILE are wanted: cost, rate, program, cloudstack, memory"
+            ),
         }
     }
     for (_, measure) in PARTS.iter().filter(|(name, _)| chosen.is_empty() || chosen.contains(name)) {
