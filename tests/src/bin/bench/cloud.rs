@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub fn measure() -> Result<Part> {
     let hypervisor = Hypervisor::new();
     let agent = hypervisor.cloudstack("");
-    let vms: Vec<_> = (1..=VMS).map(|number| Guarded::new(number)).collect();
+    let vms: Vec<_> = (1..=VMS).map(Guarded::new).collect();
     let taps: Vec<_> = vms.iter().map(Guarded::tap).collect();
     hypervisor.netns.ip(&taps.join("\n"));
 
