@@ -110,10 +110,13 @@ fn the_demo_ends_clean_while_it_waits_and_others_run() {
 #[test]
 fn the_demo_shows_what_it_promises_and_ends_clean_when_held() {
     let mut demo = Demo::start(&["--hold"]);
-    for line in ["1. An", "2. VM 1", "3. The link", "4. What", "The stage stays until Ctrl-C"] {
+    for line in ["1. An", "2. VM 1", "3. The link", "4. Security", "5. What", "The stage stays until Ctrl-C"] {
         demo.process.wait_for(line);
     }
-    demo.process.wait_for("verdict: all 13 honest exchanges worked, all 44 forgeries died at the tap, in ");
+    demo.process.wait_for(
+        "verdict: all 20 honest exchanges went as they should, all 44 forgeries and all 7 packets that no rule allows died at \
+         the tap, in ",
+    );
     killpg(demo.process.id(), Signal::SIGINT).expect("it runs");
     demo.assert_clean_end(Signal::SIGINT);
 }

@@ -1,11 +1,12 @@
 //! What the security groups of a port let through. Equal rulesets are one, and no set of groups is compiled twice.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::allowances::{AllowanceId, Allowances};
+use super::allowances::AllowanceId;
 use super::image::Image;
 use super::members::{Members, members};
+use super::memory::Memory;
 use super::prefix::Prefix;
 use super::ruleset::{self, Ruleset};
 use super::{MAX_PEERS, TooMany, at_most};
@@ -35,12 +36,14 @@ pub struct PortRules {
 ///
 /// # Errors
 /// Together they have more peers or services than the maps hold.
-pub(super) fn give_rules(image: &mut Image, model: &Model) -> Result<(), TooMany> {
+pub(super) fn give_rules(image: &mut Image, model: &Model, memory: &mut Memory) -> Result<(), TooMany> {
+    memory.begin();
     let mut compiler = Compiler {
         groups: model.groups(),
         members: members(model, image),
-        allowances: Allowances::default(),
+        memory,
         rulesets: HashMap::new(),
+        shared: HashSet::new(),
         peers: 0,
         by_groups: HashMap::new(),
     };
@@ -48,15 +51,18 @@ pub(super) fn give_rules(image: &mut Image, model: &Model) -> Result<(), TooMany
         let groups = model.ports().get(&port.interface).and_then(|port| port.security_groups.as_ref());
         port.rules = groups.map(|groups| compiler.port_rules(groups)).transpose()?;
     }
+    memory.end();
     Ok(())
 }
 
 struct Compiler<'a> {
     groups: &'a BTreeMap<String, SecurityGroup>,
     members: Members<'a>,
-    allowances: Allowances,
+    memory: &'a mut Memory,
     rulesets: HashMap<Vec<(Prefix, AllowanceId)>, Arc<Ruleset>>,
-    /// Entries of all rulesets.
+    /// Those of this compilation and those that are remembered, each content once.
+    shared: HashSet<Arc<Ruleset>>,
+    /// Entries of all of these.
     peers: usize,
     by_groups: HashMap<BTreeSet<&'a str>, PortRules>,
 }
@@ -69,22 +75,57 @@ impl<'a> Compiler<'a> {
         }
         // No name is lost here: each one's group was found when the model was assembled.
         let groups: Vec<_> = names.iter().filter_map(|name| self.groups.get(*name)).collect();
-        let rules = PortRules {
-            ingress: self.access(groups.iter().flat_map(|group| &group.ingress), Access::Nothing)?,
-            egress: self.access(groups.iter().flat_map(|group| &group.egress), Access::Everything)?,
+        let rules = match self.memory.recall(&groups) {
+            Some((rules, claims)) => {
+                claims.into_iter().try_for_each(|id| self.memory.allowances.claim(id))?;
+                PortRules { ingress: self.share(rules.ingress)?, egress: self.share(rules.egress)? }
+            }
+            None => {
+                let mut claims = Vec::new();
+                let ingress = groups.iter().flat_map(|group| group.ingress.iter());
+                let egress = groups.iter().flat_map(|group| group.egress.iter());
+                let rules = PortRules {
+                    ingress: self.access(ingress, Access::Nothing, &mut claims)?,
+                    egress: self.access(egress, Access::Everything, &mut claims)?,
+                };
+                claims.sort_unstable();
+                claims.dedup();
+                self.memory.keep(&groups, &rules, claims);
+                rules
+            }
         };
         self.by_groups.insert(names, rules.clone());
         Ok(rules)
     }
 
-    fn access(&mut self, rules: impl Iterator<Item = &'a Rule>, without: Access) -> Result<Access, TooMany> {
+    /// The same, in one place for all that have it.
+    fn share(&mut self, access: Access) -> Result<Access, TooMany> {
+        let Access::Rules(ruleset) = access else { return Ok(access) };
+        if let Some(same) = self.shared.get(&ruleset) {
+            return Ok(Access::Rules(Arc::clone(same)));
+        }
+        self.peers += ruleset.entries().len();
+        at_most("peers or more, counted for each distinct set of rules", self.peers, MAX_PEERS)?;
+        self.shared.insert(Arc::clone(&ruleset));
+        Ok(Access::Rules(ruleset))
+    }
+
+    /// What rules let through; and which allowances are used for it.
+    fn access(
+        &mut self,
+        rules: impl Iterator<Item = &'a Rule>,
+        without: Access,
+        claims: &mut Vec<AllowanceId>,
+    ) -> Result<Access, TooMany> {
         let mut rules = rules.peekable();
         if rules.peek().is_none() {
             return Ok(without);
         }
         let said = self.said(rules);
-        let entries = ruleset::entries(said, &mut self.allowances)?;
-        self.ruleset(entries).map(Access::Rules)
+        let entries = ruleset::entries(said, &mut self.memory.allowances)?;
+        claims.extend(entries.iter().map(|(_, id)| *id));
+        let ruleset = self.ruleset(entries);
+        self.share(Access::Rules(ruleset))
     }
 
     /// What the rules say of each prefix. Rules for one group are put together first: its members may be many.
@@ -92,7 +133,7 @@ impl<'a> Compiler<'a> {
         let mut of_prefixes = Vec::new();
         let mut of_groups: BTreeMap<&str, Vec<AllowanceId>> = BTreeMap::new();
         for rule in rules {
-            let allowed = self.allowances.intern(rule.traffic.into());
+            let allowed = self.memory.allowances.intern(rule.traffic.into());
             for peer in &rule.peers {
                 match peer {
                     Peer::Prefix(prefix) => of_prefixes.push(((prefix.addr().into(), prefix.prefix_len()), allowed)),
@@ -103,22 +144,21 @@ impl<'a> Compiler<'a> {
         for (name, allowed) in of_groups {
             let members = self.members.get(name).map_or(&[][..], Vec::as_slice);
             if !members.is_empty() {
-                let allowed = self.allowances.union(allowed);
+                let allowed = self.memory.allowances.union(allowed);
                 of_prefixes.extend(members.iter().map(|member| (*member, allowed)));
             }
         }
         of_prefixes
     }
 
-    fn ruleset(&mut self, entries: Vec<(Prefix, AllowanceId)>) -> Result<Arc<Ruleset>, TooMany> {
+    fn ruleset(&mut self, entries: Vec<(Prefix, AllowanceId)>) -> Arc<Ruleset> {
         if let Some(ruleset) = self.rulesets.get(&entries) {
-            return Ok(Arc::clone(ruleset));
+            return Arc::clone(ruleset);
         }
-        self.peers += entries.len();
-        at_most("peers or more, counted for each distinct set of rules", self.peers, MAX_PEERS)?;
-        let allowed = |(prefix, id): &(Prefix, AllowanceId)| Some((*prefix, Arc::clone(self.allowances.get(*id)?)));
+        let allowed =
+            |(prefix, id): &(Prefix, AllowanceId)| Some((*prefix, Arc::clone(self.memory.allowances.get(*id)?)));
         let ruleset = Arc::new(Ruleset::new(entries.iter().filter_map(allowed)));
         self.rulesets.insert(entries, Arc::clone(&ruleset));
-        Ok(ruleset)
+        ruleset
     }
 }

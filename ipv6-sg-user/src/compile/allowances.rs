@@ -1,4 +1,4 @@
-//! The allowances of one compilation: equal ones are one, and no union is computed twice.
+//! The allowances of one compilation and those before: equal ones are one, and no union is computed twice.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,6 +23,17 @@ pub(super) struct Allowances {
 }
 
 impl Allowances {
+    /// Another compilation begins: nothing is in use yet.
+    pub(super) fn begin(&mut self) {
+        self.all.iter_mut().for_each(|(_, in_use)| *in_use = false);
+        self.services = 0;
+    }
+
+    /// How many there are, and how many of them are in use.
+    pub(super) fn count(&self) -> (usize, usize) {
+        (self.all.len(), self.all.iter().filter(|(_, in_use)| *in_use).count())
+    }
+
     /// The id of this allowance.
     pub(super) fn intern(&mut self, allowance: Allowance) -> AllowanceId {
         if let Some(id) = self.ids.get(&allowance) {

@@ -14,7 +14,7 @@ pub(super) type Members<'a> = BTreeMap<&'a str, Vec<Prefix>>;
 
 /// The members of the model's groups, given its ports' source sets.
 pub(super) fn members<'a>(model: &'a Model, image: &Image) -> Members<'a> {
-    let rules = model.groups().values().flat_map(|group| group.ingress.iter().chain(&group.egress));
+    let rules = model.groups().values().flat_map(|group| group.ingress.iter().chain(group.egress.iter()));
     let named = rules.flat_map(|rule| &rule.peers).filter_map(|peer| match peer {
         Peer::Group(name) => Some(name),
         Peer::Prefix(_) => None,

@@ -8,6 +8,7 @@ mod allowances;
 pub mod host;
 mod image;
 mod members;
+mod memory;
 mod numbers;
 mod prefix;
 mod rehearsal;
@@ -18,6 +19,7 @@ pub use access::{Access, PortRules};
 pub use allowance::{Allowance, Grant, Service};
 pub use host::HostTables;
 pub use image::{Image, PortImage, source_text};
+pub use memory::Memory;
 pub use prefix::{Prefix, first};
 pub use rehearsal::{Question, Rehearsal};
 pub use ruleset::Ruleset;
@@ -46,6 +48,14 @@ pub struct TooMany {
 /// # Errors
 /// The state is too large for the maps.
 pub fn compile(model: &Model, settings: &Settings) -> Result<Image, TooMany> {
+    compile_again(model, settings, &mut Memory::default())
+}
+
+/// The same as [`compile`], in less time where the memory is that of a compilation of much the same.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_again(model: &Model, settings: &Settings, memory: &mut Memory) -> Result<Image, TooMany> {
     let ports =
         model.ports_on_networks().map(|(port, network)| (port.interface.clone(), self::port(port, network, settings)));
     let mut image = Image { ports: ports.collect() };
@@ -53,7 +63,7 @@ pub fn compile(model: &Model, settings: &Settings) -> Result<Image, TooMany> {
     at_most("ports", image.ports.len(), MAX_PORTS)?;
     at_most("prefixes and extra addresses", sum(|port| port.sources.len()), MAX_SOURCES)?;
     at_most("routers, counted for every port of their networks", sum(|port| port.routers.len()), MAX_ROUTERS)?;
-    access::give_rules(&mut image, model)?;
+    access::give_rules(&mut image, model, memory)?;
     Ok(image)
 }
 

@@ -1,5 +1,6 @@
 //! Calls of CloudStack's agent that came together: taken in one after the other, enforced at once, each answered on its own.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::Sender;
 use std::time::SystemTime;
 
@@ -52,15 +53,18 @@ impl Calls {
     /// # Errors
     /// The enforcer has ended.
     pub(super) fn serve(self, steward: &mut Steward, enforcer: &Sender<Request>) -> Result<(), Gone> {
-        let mut taken = Vec::new();
+        let (mut taken, mut new) = (Vec::new(), BTreeSet::new());
         for call in self.calls {
-            match steward.take(&call.command, SystemTime::now()) {
-                Ok(change) => taken.push(Taken { call, change, unkept: None }),
-                Err(reason) => answer(call.reply, Err(reason)),
+            match steward.agent.take(&call.command, &steward.taps, SystemTime::now()) {
+                Ok(change) => {
+                    new.extend(change.vms().map(str::to_owned));
+                    taken.push(Taken { call, change, unkept: None });
+                }
+                Err(refusal) => answer(call.reply, Err(refusal.to_string())),
             }
         }
         steward.look_at_agent();
-        let whole = match steward.whole() {
+        let whole = match steward.whole_with(&new) {
             Ok(whole) => whole,
             Err(error) => return refuse(taken, &format!("{error:#}"), steward, enforcer),
         };

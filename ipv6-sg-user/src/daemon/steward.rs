@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 use ipv6_sg_common::mac::Mac;
@@ -17,9 +16,8 @@ use super::enforcer::{Order, Request};
 use super::status::Status;
 use crate::cloudstack::Taps;
 use crate::cloudstack::agent::record::KnownNic;
-use crate::cloudstack::agent::{Change, Command};
 use crate::cloudstack::api;
-use crate::compile::{self, Image};
+use crate::compile::{self, Image, Memory};
 use crate::sources::{self, Agent, LeftOut, Said};
 use crate::state::{Declarations, Model, Settings, directory};
 
@@ -48,6 +46,8 @@ pub(super) struct Steward {
     pub(super) taps: Taps,
     /// Where the agent's NICs were last found.
     found: Found,
+    /// What was compiled last.
+    memory: Memory,
     /// VMs of whom something that the agent has said is not heard, for it contradicts the files or what else it has said.
     left_out: BTreeSet<String>,
 }
@@ -75,7 +75,8 @@ impl Steward {
         let api = ApiSource::open(settings)?;
         let taps = sources::present_taps().context("cannot list interfaces")?;
         let (settings, found, left_out) = (settings.clone(), Found::default(), BTreeSet::new());
-        let mut steward = Self { settings, files, agent, api, taps, found, left_out };
+        let memory = Memory::default();
+        let mut steward = Self { settings, files, agent, api, taps, found, memory, left_out };
         steward.look_at_agent();
         steward.found = steward.find();
         let whole = steward.whole()?;
@@ -137,28 +138,44 @@ impl Steward {
         }
     }
 
-    /// What all sources want, but for what of the agent's words cannot be beside the rest.
+    /// What all sources want, but for what of CloudStack's words cannot be beside the rest.
     ///
     /// # Errors
     /// The files contradict each other, or more is wanted than a host can have.
-    pub(super) fn whole(&mut self) -> Result<Whole> {
-        let (model, left_out) = self.together(&Change::default())?;
-        let image = compile::compile(&model, &self.settings)?;
+    fn whole(&mut self) -> Result<Whole> {
+        let (model, left_out) = self.together(&BTreeSet::new())?;
         for LeftOut { vm, error } in &left_out {
             if !self.left_out.contains(vm) {
                 tracing::error!("CloudStack has said of VM {vm} what cannot be: {error}");
             }
         }
+        self.compile(model, left_out)
+    }
+
+    /// The same with something `new` about these VMs, or about the files.
+    ///
+    /// # Errors
+    /// As well where something that was sound would be left out for it.
+    pub(super) fn whole_with(&mut self, new: &BTreeSet<String>) -> Result<Whole> {
+        let (model, mut left_out) = self.together(new)?;
+        match left_out.iter().position(|left_out| !self.left_out.contains(&left_out.vm)) {
+            Some(index) => Err(left_out.swap_remove(index).error.into()),
+            None => self.compile(model, left_out),
+        }
+    }
+
+    /// Of two that contradict each other, who did so before does, and then who is new.
+    fn together(&self, new: &BTreeSet<String>) -> Result<(Model, Vec<LeftOut>)> {
+        let doubted = self.left_out.union(new).cloned().collect();
+        let (files, agent, api) = (&self.files[..], self.agent.registry(), self.api.inventory());
+        Ok(Said { files, agent, api, taps: &self.taps }.as_far_as_possible(&doubted)?)
+    }
+
+    fn compile(&mut self, model: Model, left_out: Vec<LeftOut>) -> Result<Whole> {
+        let image = compile::compile_again(&model, &self.settings, &mut self.memory)?;
         self.api.note_oddities(&self.taps);
         self.left_out = left_out.into_iter().map(|left_out| left_out.vm).collect();
         Ok(Whole { model, image })
-    }
-
-    /// Of two that contradict each other, who did so before does, and then who is `new`.
-    fn together(&self, new: &Change) -> Result<(Model, Vec<LeftOut>)> {
-        let doubted = self.left_out.iter().cloned().chain(new.vms().map(str::to_owned)).collect();
-        let (files, agent, api) = (&self.files[..], self.agent.registry(), self.api.inventory());
-        Ok(Said { files, agent, api, taps: &self.taps }.as_far_as_possible(&doubted)?)
     }
 
     /// Has this enforced, and waits until it is.
@@ -226,13 +243,8 @@ impl Steward {
         let read = directory::declarations(&self.settings.state_dir).map_err(anyhow::Error::from);
         let whole = read.and_then(|files| {
             let before = std::mem::replace(&mut self.files, files);
-            let whole = self.together(&Change::default()).and_then(|(_, left_out)| {
-                match left_out.into_iter().find(|left_out| !self.left_out.contains(&left_out.vm)) {
-                    // What was heard so far is not silenced by a file.
-                    Some(LeftOut { error, .. }) => Err(error.into()),
-                    None => self.whole(),
-                }
-            });
+            // What was heard so far is not silenced by a file.
+            let whole = self.whole_with(&BTreeSet::new());
             whole.inspect_err(|_| self.files = before)
         });
         match whole {
@@ -278,25 +290,6 @@ impl Steward {
             source: old.source,
             ..new
         };
-    }
-
-    /// Takes in a call, if all that is wanted can be with it.
-    pub(super) fn take(&mut self, command: &Command, now: SystemTime) -> Result<Change, String> {
-        let change = self.agent.take(command, &self.taps, now).map_err(|error| error.to_string())?;
-        if !change.is_empty() {
-            let left_out = match self.together(&change) {
-                Ok((_, left_out)) => left_out.into_iter().find(|left_out| !self.left_out.contains(&left_out.vm)),
-                Err(error) => {
-                    self.agent.undo(change);
-                    return Err(format!("{error:#}"));
-                }
-            };
-            if let Some(LeftOut { error, .. }) = left_out {
-                self.agent.undo(change);
-                return Err(error.to_string());
-            }
-        }
-        Ok(change)
     }
 }
 

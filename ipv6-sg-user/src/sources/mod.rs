@@ -71,12 +71,20 @@ impl Said<'_> {
         // Groups name each other, and none contradicts another: all of them stay.
         let mut sound = Declarations { networks: all.networks, groups: all.groups, ports: Vec::new() };
         let (mut model, mut left_out) = (assemble(&sound)?, Vec::new());
-        for port in all.ports {
-            let (vm, mut more) = (port.vm.clone(), sound.clone());
-            more.ports.push(port);
+        // By halves: those that are sound are many, and come together.
+        let mut parts = vec![all.ports];
+        while let Some(mut ports) = parts.pop() {
+            let mut more = sound.clone();
+            more.ports.extend(ports.iter().cloned());
             match assemble(&more) {
-                Ok(with_it) => (model, sound) = (with_it, more),
-                Err(error) => left_out.push(LeftOut { vm, error }),
+                Ok(with_them) => (model, sound) = (with_them, more),
+                Err(error) if ports.len() == 1 => {
+                    left_out.extend(ports.pop().map(|port| LeftOut { vm: port.vm, error }))
+                }
+                Err(_) => {
+                    let later = ports.split_off(ports.len() / 2);
+                    parts.extend([later, ports]);
+                }
             }
         }
         Ok((model, left_out))

@@ -1,10 +1,15 @@
 //! Security groups and their rules, as written.
 
 use std::fmt;
+use std::sync::Arc;
 
 use ipnet::Ipv6Net;
 
 use super::Origin;
+
+/// Rules in the order in which they were written. Shared, and told apart at a glance where they are the very same: there may be
+/// a hundred for each of a thousand VMs.
+pub type Rules = Arc<[Rule]>;
 
 /// A security group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,9 +17,9 @@ pub struct SecurityGroup {
     /// Its name.
     pub name: String,
     /// What may reach its ports; empty: nothing.
-    pub ingress: Vec<Rule>,
+    pub ingress: Rules,
     /// What its ports may send; empty: everything.
-    pub egress: Vec<Rule>,
+    pub egress: Rules,
     /// Prefixes of its members on other hosts.
     pub members: Vec<Ipv6Net>,
     /// Where it was defined.

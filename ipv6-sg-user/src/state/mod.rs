@@ -23,7 +23,7 @@ pub mod settings;
 pub mod value;
 
 pub use error::{Error, Invalid, Problem};
-pub use group::{Icmpv6, Peer, PortRange, Rule, SecurityGroup, Traffic};
+pub use group::{Icmpv6, Peer, PortRange, Rule, Rules, SecurityGroup, Traffic};
 pub use model::{Declarations, Model};
 pub use network::Network;
 pub use origin::Origin;

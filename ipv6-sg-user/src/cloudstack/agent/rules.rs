@@ -11,15 +11,15 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::Ipv6Net;
 
-use crate::state::{Icmpv6, Peer, PortRange, Rule, Traffic};
+use crate::state::{self, Icmpv6, Peer, PortRange, Rule, Traffic};
 
 /// The rules of a VM, for IPv6.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Rules {
     /// What may come in; empty: nothing.
-    pub ingress: Vec<Rule>,
+    pub ingress: state::Rules,
     /// What may leave; empty: everything.
-    pub egress: Vec<Rule>,
+    pub egress: state::Rules,
 }
 
 /// What is wrong with a text of rules.
@@ -62,23 +62,23 @@ impl Rules {
     /// # Errors
     /// The first rule that cannot be understood.
     pub fn parse(text: &str) -> Result<Self, RulesError> {
-        let mut rules = Self::default();
+        let (mut ingress, mut egress) = (Vec::new(), Vec::new());
         let (complete, _) = text.rsplit_once(END).unwrap_or_default();
         if complete.is_empty() {
-            return Ok(rules);
+            return Ok(Self::default());
         }
         for (written, number) in complete.split(END).zip(1..) {
             let refused = |problem| RulesError { number, rule: written.chars().take(EXCERPT).collect(), problem };
             let (side, rest) = if let Some(rest) = written.strip_prefix("I:") {
-                (&mut rules.ingress, rest)
+                (&mut ingress, rest)
             } else if let Some(rest) = written.strip_prefix("E:") {
-                (&mut rules.egress, rest)
+                (&mut egress, rest)
             } else {
                 return Err(refused(RuleProblem::Direction));
             };
             side.extend(rule(rest).map_err(refused)?);
         }
-        Ok(rules)
+        Ok(Self { ingress: ingress.into(), egress: egress.into() })
     }
 }
 
@@ -159,7 +159,7 @@ pub(in crate::cloudstack) fn peer(text: &str) -> Result<Option<Peer>, RuleProble
 impl fmt::Display for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (side, rules) in [("I", &self.ingress), ("E", &self.egress)] {
-            for rule in rules {
+            for rule in rules.iter() {
                 let (protocol, start, end) = fields(rule.traffic);
                 write!(f, "{side}:{protocol};{start};{end};")?;
                 rule.peers.iter().try_for_each(|peer| write!(f, "{peer},"))?;
@@ -220,7 +220,8 @@ mod tests {
             ("I:47;0;0;192.0.2.0/24,NEXT;", vec![], vec![]),
             ("", vec![], vec![]),
         ] {
-            assert_eq!(Rules::parse(text), Ok(Rules { ingress, egress }), "{text}");
+            let wanted = Rules { ingress: ingress.into(), egress: egress.into() };
+            assert_eq!(Rules::parse(text), Ok(wanted), "{text}");
         }
     }
 
@@ -310,7 +311,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read((ingress, egress) in (sides(), sides())) {
-            let rules = Rules { ingress, egress };
+            let rules = Rules { ingress: ingress.into(), egress: egress.into() };
             prop_assert_eq!(Rules::parse(&rules.to_string()), Ok(rules));
         }
 

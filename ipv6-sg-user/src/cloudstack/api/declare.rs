@@ -92,8 +92,8 @@ fn security_groups<'a>(
     let origin = Origin::new("CloudStack");
     let new = |name: &str| SecurityGroup {
         name: name.to_owned(),
-        ingress: Vec::new(),
-        egress: Vec::new(),
+        ingress: Default::default(),
+        egress: Default::default(),
         members: Vec::new(),
         origin: origin.clone(),
     };
@@ -101,7 +101,7 @@ fn security_groups<'a>(
     for (group, name) in joined.iter().filter_map(|id| groups.get(id)) {
         let ingress = groups.rules(group, "ingress", &mut named, oddities);
         let egress = groups.rules(group, "egress", &mut named, oddities);
-        declared.insert(&group.id, SecurityGroup { ingress, egress, ..new(name) });
+        declared.insert(&group.id, SecurityGroup { ingress: ingress.into(), egress: egress.into(), ..new(name) });
     }
     for (id, prefixes) in members(inventory, &named.groups, networks, oddities) {
         if let Some((_, name)) = groups.get(id) {

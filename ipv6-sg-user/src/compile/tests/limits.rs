@@ -25,7 +25,13 @@ fn outcome(groups: Vec<SecurityGroup>) -> Result<usize, TooMany> {
 
 fn group(name: &str, ingress: Vec<Rule>) -> SecurityGroup {
     let origin = Origin::new("test");
-    SecurityGroup { name: name.into(), ingress, egress: Vec::new(), members: Vec::new(), origin }
+    SecurityGroup {
+        name: name.into(),
+        ingress: ingress.into(),
+        egress: Default::default(),
+        members: Vec::new(),
+        origin,
+    }
 }
 
 fn net(number: u32) -> ipnet::Ipv6Net {

@@ -1,6 +1,7 @@
 //! The compiled rules against the words of the policy: on dense random states, every packet near an edge gets the same
 //! answer from both. The evaluator here shares no code with what it checks.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -108,7 +109,13 @@ fn rules(most: usize) -> impl Strategy<Value = Vec<Rule>> {
 
 fn group(name: &'static str) -> impl Strategy<Value = SecurityGroup> {
     (rules(5), rules(3), prop::collection::vec(prefix(), 0..3)).prop_map(move |(ingress, egress, members)| {
-        SecurityGroup { name: name.into(), ingress, egress, members, origin: Origin::new("test") }
+        SecurityGroup {
+            name: name.into(),
+            ingress: ingress.into(),
+            egress: egress.into(),
+            members,
+            origin: Origin::new("test"),
+        }
     })
 }
 
@@ -202,16 +209,35 @@ fn written(group: &SecurityGroup, direction: Direction) -> &[Rule] {
     if direction == Direction::ToVm { &group.ingress } else { &group.egress }
 }
 
+thread_local! {
+    static MEMORY: RefCell<Memory> = RefCell::default();
+}
+
+/// The same rules in other places.
+fn moved(mut state: Declarations) -> Declarations {
+    for group in &mut state.groups {
+        (group.ingress, group.egress) = (group.ingress.to_vec().into(), group.egress.to_vec().into());
+    }
+    state
+}
+
 impl Subject {
     fn new(state: Declarations) -> Self {
         let model = Model::assemble([state.clone()]).unwrap();
         let image = compile(&model, &Settings::default()).unwrap();
+        // What is remembered changes nothing: of another state, of this one, and of one that has its rules elsewhere.
+        MEMORY.with_borrow_mut(|memory| {
+            let moved = Model::assemble([moved(state.clone())]).unwrap();
+            for model in [&model, &model, &moved, &model] {
+                assert_eq!(compile_again(model, &Settings::default(), memory).unwrap(), image);
+            }
+        });
         Self { everybody: everybody(&state), state, model, image }
     }
 
     /// Every packet near an edge, to and from a port with these groups.
     fn check_port(&self, groups: &[String], rules: &PortRules) -> Result<(), TestCaseError> {
-        let all = || self.state.groups.iter().flat_map(|group| group.ingress.iter().chain(&group.egress));
+        let all = || self.state.groups.iter().flat_map(|group| group.ingress.iter().chain(group.egress.iter()));
         let prefixes = all().flat_map(|rule| &rule.peers).filter_map(|peer| match peer {
             Peer::Prefix(prefix) => Some(bits(prefix)),
             Peer::Group(_) => None,

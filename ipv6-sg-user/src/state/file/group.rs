@@ -42,7 +42,7 @@ impl Entry {
         let rules = |direction: &str, entries: &[RuleEntry]| {
             let check =
                 |(index, entry): (usize, &RuleEntry)| entry.check(document, &key(&format!("{direction}[{index}]")));
-            entries.iter().enumerate().map(check).collect::<Result<Vec<_>, _>>()
+            entries.iter().enumerate().map(check).collect::<Result<_, _>>()
         };
         Ok(SecurityGroup {
             name: document.value(|| "security_group".to_owned(), name, value::name)?,

@@ -206,7 +206,8 @@ fn ten_thousand_members() {
     inventory.vms.push(vm(10_002, "host-5", &["g-db"]));
     assert_eq!(peers(&inventory), 10_001);
     let declared = declare(&inventory, &taps(&[1]));
-    let written: usize = declared.groups.iter().flat_map(|group| &group.ingress).map(|rule| rule.peers.len()).sum();
+    let written: usize =
+        declared.groups.iter().flat_map(|group| group.ingress.iter()).map(|rule| rule.peers.len()).sum();
     assert_eq!(written, 1);
     inventory.vms.truncate(2);
     assert_eq!(peers(&inventory), 1);
