@@ -13,6 +13,7 @@ mod inbox;
 mod links;
 mod metrics;
 mod plan;
+mod reload;
 mod socket;
 mod status;
 mod steward;

@@ -13,6 +13,7 @@ use super::api_source::ApiSource;
 use super::calls::Calls;
 use super::desire::{desired, xdp};
 use super::enforcer::{Order, Request};
+use super::reload::reloaded;
 use super::status::Status;
 use crate::cloudstack::Taps;
 use crate::cloudstack::agent::record::KnownNic;
@@ -101,7 +102,9 @@ impl Steward {
                     News::Links => about.links = true,
                     News::Files => about.files = true,
                     News::Reload(settings) => {
-                        settings.into_iter().for_each(|settings| self.adopt(*settings));
+                        if let Some(new) = settings {
+                            self.settings = reloaded(&self.settings, *new);
+                        }
                         (about.files, about.reload) = (true, true);
                     }
                     News::Api(event) => about.api |= self.api.hear(event),
@@ -263,33 +266,6 @@ impl Steward {
         let error = format!("state not loaded, the last good one stays: {error:#}");
         tracing::error!("{error}");
         send(enforcer, Request::Unread(error))
-    }
-
-    /// The settings from now on: directories and sockets stay where they are while the daemon runs.
-    fn adopt(&mut self, new: Settings) {
-        let old = self.settings.clone();
-        let fixed: [(&str, bool); 7] = [
-            ("state_dir", old.state_dir != new.state_dir),
-            ("run_dir", old.run_dir != new.run_dir),
-            ("data_dir", old.data_dir != new.data_dir),
-            ("pin_dir", old.pin_dir != new.pin_dir),
-            ("metrics", old.metrics != new.metrics),
-            ("cloudstack.libvirt_dir", old.cloudstack.libvirt_dir != new.cloudstack.libvirt_dir),
-            ("source", old.source != new.source),
-        ];
-        for (key, _) in fixed.iter().filter(|(_, differs)| *differs) {
-            tracing::warn!("{key} has changed and takes effect when the daemon is restarted");
-        }
-        self.settings = Settings {
-            state_dir: old.state_dir,
-            run_dir: old.run_dir,
-            data_dir: old.data_dir,
-            pin_dir: old.pin_dir,
-            metrics: old.metrics,
-            cloudstack: old.cloudstack,
-            source: old.source,
-            ..new
-        };
     }
 }
 
