@@ -32,7 +32,10 @@ impl Stage {
         hypervisor.groups(&groups("80-89"));
         hypervisor.port("vm1", VM_MAC, "security_groups = [\"web\"]");
         let daemon = hypervisor.daemon();
-        Self { server, client, hypervisor, daemon }
+        let stage = Self { server, client, hypervisor, daemon };
+        // Flows are put to the rules once more after the first round: none would go on without what a test takes away.
+        eventually("flows that are left alone", || (stage.generation() == 2).then_some(()));
+        stage
     }
 
     /// Segments of a connection to this port.
@@ -87,10 +90,11 @@ fn emptied_tables_let_nothing_new_in_and_are_filled_again() {
         stage.daemon.signal(Signal::SIGHUP);
         new.flow(&[0], MANY);
         known.flow(&[0], MANY);
-        known.stop()[0].assert_whole();
-        let new = new.stop().remove(0);
-        new.assert_cut(1);
+        let (known, new) = (known.stop().remove(0), new.stop().remove(0));
+        // First, for a frame of the other that is lost was denied too, or is the machine's fault.
         assert_eq!(stage.count(Reason::IngressDenied), new.missing(), "{map}");
+        known.assert_whole();
+        new.assert_cut(1);
         assert_eq!(stage.count(Reason::Allowed), 2, "{map}");
         stage.daemon.assert_never("ERROR");
     }
