@@ -214,6 +214,37 @@ fn a_network_that_the_operator_defined() {
     assert!(rules.starts_with("vnet1: VM i-2-5-VM, in no security group"), "{rules}");
 }
 
+/// MACs are unique in their network alone, and tenants choose them: on two networks two VMs of one host may have one, and their
+/// taps have the same too.
+#[test]
+fn two_vms_with_one_mac() {
+    let host = CloudHost::new("");
+    let _daemon = host.hypervisor.daemon();
+    let (agent, nic) = (host.agent(), host.started());
+    agent.done(&nic.ruled(3, SSH));
+    let twin = host.hypervisor.tapped("vnet2", host.vm.mac, Ip::Silent);
+    let of_another = Nic::new(6, &twin);
+    let flags = of_another.flags.replace("2001:db8:100:", "2001:db8:200:");
+    let next = Nic { flags, ..of_another };
+    agent.run(&next.vm, 2, &[&next]);
+    agent.done(&next.started());
+    let guarded = |tap| host.hypervisor.json(&format!("ports {tap}"))[0]["vm"].clone();
+    assert_eq!((guarded("vnet1"), guarded("vnet2")), (nic.vm.as_str().into(), next.vm.as_str().into()));
+    assert_eq!(host.hypervisor.programs("vnet1"), 2);
+    assert!(host.opens(&host.vm, 22));
+    assert_eq!(host.sends_from(&host.vm, VM_PRIVACY), Reason::SourcePrivacy);
+    assert_eq!(host.sends_from(&twin, address(&host.vm)), Reason::SourceSpoofed);
+
+    // One of them crashes: its name, rules and addresses are not the other's.
+    host.hypervisor.netns.ip("link del vnet1");
+    eventually("the other's port", || (guarded("vnet2") == next.vm).then_some(()));
+    agent.done(&next.checked());
+    assert_eq!(host.sends_from(&twin, address(&host.vm)), Reason::SourceSpoofed);
+    agent.end(&nic.vm);
+    agent.done("cleanup_rules");
+    assert!(!host.hypervisor.site.path("data/cloudstack/i-2-5-VM.json").exists());
+}
+
 /// Nothing is said of it, so nothing is touched.
 #[test]
 fn networks_without_security_groups() {

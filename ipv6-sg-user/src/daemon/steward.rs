@@ -16,7 +16,7 @@ use super::enforcer::{Order, Request};
 use super::reload::reloaded;
 use super::status::Status;
 use crate::cloudstack::Taps;
-use crate::cloudstack::agent::record::KnownNic;
+use crate::cloudstack::agent;
 use crate::cloudstack::api;
 use crate::compile::{self, Image, Memory};
 use crate::sources::{self, Agent, LeftOut, Said};
@@ -231,13 +231,12 @@ impl Steward {
     }
 
     fn find(&self) -> Found {
-        let vms = self.agent.registry().vms().values();
-        let nics = vms.flat_map(|vm| vm.nics.values().map(move |nic| (vm, nic)));
-        let place = |nic: &KnownNic| {
-            let tap = self.taps.of(nic.mac, &nic.interface)?;
-            Some((tap.to_owned(), self.taps.has(tap)))
-        };
-        let places = nics.map(|(vm, nic)| ((vm.name.clone(), nic.mac), place(nic))).collect();
+        let places = agent::places(self.agent.registry(), &self.taps).into_iter();
+        let places = places.map(|(vm, nic, interface)| {
+            let place = interface.map(|interface| (interface.to_owned(), self.taps.has(interface)));
+            ((vm.name.clone(), nic.mac), place)
+        });
+        let places = places.collect();
         (places, self.agent.system_taps().clone())
     }
 

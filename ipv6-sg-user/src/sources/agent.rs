@@ -1,6 +1,6 @@
 //! What CloudStack's agent has said, taken in call by call and kept as soon as it is known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use ipv6_sg_common::mac::Mac;
 use crate::cloudstack::Taps;
 use crate::cloudstack::agent::record::KnownNic;
 use crate::cloudstack::agent::store::{SetAside, StoreError};
-use crate::cloudstack::agent::{Change, Command, Registry, RuleLog, RuleLogs, Store, Unknown, UsageError, Vm};
+use crate::cloudstack::agent::{self, Change, Command, Registry, RuleLog, RuleLogs, Store, Unknown, UsageError, Vm};
 use crate::cloudstack::libvirt::{self, LibvirtError};
 use crate::state::Settings;
 
@@ -106,9 +106,12 @@ impl Agent {
     pub fn take(&mut self, command: &Command, taps: &Taps, now: SystemTime) -> Result<Change, Refusal> {
         if let Command::CleanupRules = command {
             let running = libvirt::domains(&self.libvirt_dir)?;
-            let is_here = |nic: Option<&KnownNic>| nic.is_some_and(|nic| tap(nic, taps).is_some());
+            let here = self.here(taps);
+            let is_here = |vm: &Vm, nic: &KnownNic| here.contains(&(vm.name.clone(), nic.mac));
             self.lost.retain(|name| running.contains_key(name));
-            return Ok(self.registry.keep(|vm, nic| running.contains_key(&vm.name) || is_here(nic)));
+            return Ok(self.registry.keep(|vm, nic| {
+                running.contains_key(&vm.name) || nic.is_some_and(|nic| is_here(vm, nic))
+            }));
         }
         Ok(self.registry.apply(command, now)?)
     }
@@ -137,7 +140,8 @@ impl Agent {
 
     /// Looks at what is here now: forgets NICs that have left, and finds the taps of system VMs.
     pub fn look(&mut self, taps: &Taps) -> Change {
-        let change = self.registry.forget(|nic| tap(nic, taps).is_some());
+        let here = self.here(taps);
+        let change = self.registry.forget(|vm, nic| here.contains(&(vm.to_owned(), nic.mac)));
         self.system_taps.retain(|tap| taps.has(tap));
         self.unknown_systems = None;
         let systems: Vec<_> = self.registry.vms().values().filter(|vm| vm.system).collect();
@@ -169,20 +173,24 @@ impl Agent {
             | Command::GetRuleLogs
             | Command::CleanupRules => return Vec::new(),
         };
-        let nic = self.registry.vms().get(vm).and_then(|known| known.nics.get(&mac));
-        let place = |nic: &KnownNic| Place {
-            vm: vm.clone(),
-            mac,
-            interface: taps.of(nic.mac, &nic.interface).map(str::to_owned),
-        };
-        nic.map(place).into_iter().collect()
+        let all = agent::places(&self.registry, taps).into_iter();
+        let its = all.filter(|(of, nic, _)| of.name == *vm && nic.mac == mac);
+        its.map(|(_, _, interface)| Place { vm: vm.clone(), mac, interface: interface.map(str::to_owned) }).collect()
+    }
+
+    /// The NICs whose taps are here, by VM and MAC.
+    fn here(&self, taps: &Taps) -> HashSet<(String, Mac)> {
+        let places = agent::places(&self.registry, taps).into_iter();
+        let here = places.filter(|(_, _, interface)| interface.is_some_and(|interface| taps.has(interface)));
+        here.map(|(vm, nic, _)| (vm.name.clone(), nic.mac)).collect()
     }
 
     /// Which rules are in force, by VM that runs. Where libvirt cannot be asked, a VM whose tap is here runs.
     pub fn rule_logs(&self, taps: &Taps) -> RuleLogs {
         let running = libvirt::domains(&self.libvirt_dir).ok();
         let domain = |vm: &Vm| running.as_ref().and_then(|running| running.get(&vm.name));
-        let runs = |vm: &&Vm| domain(vm).is_some() || vm.nics.values().any(|nic| tap(nic, taps).is_some());
+        let here: HashSet<_> = self.here(taps).into_iter().map(|(vm, _)| vm).collect();
+        let runs = |vm: &&Vm| domain(vm).is_some() || here.contains(&vm.name);
         let users = self.registry.vms().values().filter(|vm| !vm.system && vm.name.starts_with(USERS));
         let known = users.filter(runs).map(|vm| rule_log(vm, domain(vm).and_then(|domain| domain.id.as_deref())));
         known.chain(self.lost.iter().filter_map(|name| lost_log(name))).collect()
@@ -194,11 +202,6 @@ fn lost_log(name: &str) -> Option<RuleLog> {
     let id = name.strip_prefix(USERS)?.split('-').nth(1)?;
     let is_number = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| RuleLog::initial(name.to_owned(), id.to_owned(), String::new(), NO_DOMAIN.to_owned()))
-}
-
-/// The tap of a NIC, if it is here.
-fn tap<'a>(nic: &'a KnownNic, taps: &'a Taps) -> Option<&'a str> {
-    taps.of(nic.mac, &nic.interface).filter(|tap| taps.has(tap))
 }
 
 /// What is in force for a VM: of several NICs' rules the oldest.

@@ -31,7 +31,7 @@ pub struct Vm {
 pub struct KnownNic {
     /// The VM's MAC.
     pub mac: Mac,
-    /// Its tap, as the agent said; empty before it has.
+    /// Its tap, as the agent said; empty before it has, and since it said that this one is another VM's.
     pub interface: String,
     /// Its IPv4 address.
     pub ipv4: Option<Ipv4Addr>,
@@ -177,7 +177,10 @@ impl NicRecord {
         };
         Ok(KnownNic {
             mac: checked("mac", &self.mac, value::mac)?,
-            interface: checked("interface", &self.interface, value::interface)?,
+            interface: match self.interface.as_str() {
+                "" => String::new(),
+                named => checked("interface", named, value::interface)?,
+            },
             ipv4: self.ipv4,
             ipv6: self.ipv6,
             secondary: self.secondary,

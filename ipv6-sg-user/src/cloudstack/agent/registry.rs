@@ -144,8 +144,8 @@ impl Registry {
     }
 
     /// Forgets the NICs that leave and whose tap `is_there` does not know any more.
-    pub fn forget(&mut self, is_there: impl Fn(&KnownNic) -> bool) -> Change {
-        self.change_all(|vm| vm.nics.retain(|_, nic| !nic.leaving || is_there(nic)))
+    pub fn forget(&mut self, is_there: impl Fn(&str, &KnownNic) -> bool) -> Change {
+        self.change_all(|Vm { name, nics, .. }| nics.retain(|_, nic| !nic.leaving || is_there(name, nic)))
     }
 
     /// Has it be as it was before a change, of which nothing else was changed since.
@@ -158,12 +158,13 @@ impl Registry {
         }
     }
 
-    /// The NIC, which is there now. Who had its MAC before was not taken leave of, and is gone. Whose its interface is only the
-    /// host can tell: a late call names one that is another VM's by now.
+    /// The NIC, which is there now. Who had its MAC and its interface before has that interface no more; its MAC alone may be
+    /// another's too, on another network. Whose an interface is only the host can tell: a late call names one that is another
+    /// VM's by now.
     fn claim(&mut self, nic: &Nic) -> &mut KnownNic {
-        for vm in self.vms.values_mut().filter(|vm| vm.name != nic.vm) {
-            vm.nics.remove(&nic.mac);
-        }
+        let others = self.vms.values_mut().filter(|vm| vm.name != nic.vm);
+        let same = others.filter_map(|vm| vm.nics.get_mut(&nic.mac)).filter(|known| known.interface == nic.interface);
+        same.for_each(|known| known.interface.clear());
         let vm = self.vms.entry(nic.vm.clone()).or_insert_with(|| Vm::new(&nic.vm, &nic.id));
         if vm.id != nic.id || vm.system {
             // Another VM of the same name: what was said of the first is not about it.
