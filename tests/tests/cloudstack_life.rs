@@ -131,8 +131,11 @@ fn two_nics() {
     agent.run(&one.vm, 1, &[&one, &Nic { interface: "vnet2".to_owned(), ..two.clone() }]);
     agent.done(&one.started());
     agent.done(&Nic { interface: "vnet2".to_owned(), ..two.clone() }.started());
-    agent.done(&one.ruled(7, SSH));
-    assert!(host.opens(&host.vm, 22) && !host.opens(&second, 22));
+    // The management server names one of a VM's NICs, and its security groups are the VM's.
+    agent.done(&one.ruled(7, &format!("{SSH}E:tcp;25;25;2001:db8:9::/48,NEXT;")));
+    assert!(host.opens(&host.vm, 22) && host.opens(&second, 22));
+    assert_eq!(host.sends_from(&second, address(&second)), Reason::EgressDenied);
+    // One that names both is taken at its word.
     agent.done(&two.ruled(8, WEB));
     assert!(host.opens(&second, 80) && !host.opens(&second, 22) && host.opens(&host.vm, 22));
     // Both were said; the older of the two tells whether it is up to date.

@@ -30,8 +30,9 @@ pub fn declare(registry: &Registry, taps: &Taps, networks: &Networks) -> Declara
         let origin = Origin::new(&format!("{PREFIX} {}", vm.name));
         let (network, prefix) = network(&vm.name, nic, networks);
         let name = format!("{PREFIX}:{}", nic_name(&vm.name, nic, vm.nics.len()));
+        let version = vm.version_of(nic);
         // Before the first rules were said nothing may come in.
-        let groups = nic.version.iter().map(|_| name.clone()).collect();
+        let groups = version.iter().map(|_| name.clone()).collect();
         let port = port(&vm.name, nic, interface, network.clone(), groups, origin.clone());
         let Some(port) = living.admit(port, prefix, Presence::of(nic, taps, interface)) else { continue };
         declared.ports.push(port);
@@ -40,7 +41,7 @@ pub fn declare(registry: &Registry, taps: &Taps, networks: &Networks) -> Declara
             let new = Network { name: network.clone(), prefixes, routers: Vec::new(), origin: origin.clone() };
             own.entry(network).or_insert(new);
         }
-        declared.groups.extend(nic.version.as_ref().map(|version| SecurityGroup {
+        declared.groups.extend(version.map(|version| SecurityGroup {
             origin,
             name,
             ingress: version.rules.ingress.clone(),

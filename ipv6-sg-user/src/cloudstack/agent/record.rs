@@ -39,7 +39,7 @@ pub struct KnownNic {
     pub ipv6: Option<Ipv6Addr>,
     /// What else it may use.
     pub secondary: BTreeSet<Secondary>,
-    /// Its rules; `None` before the first were said: nothing may come in, everything may leave.
+    /// Its rules, of those that were said of itself; `None` before the first were.
     pub version: Option<Version>,
     /// It was taken leave of, and is guarded until its tap is gone.
     pub leaving: bool,
@@ -115,6 +115,14 @@ impl Vm {
     /// Without NICs.
     pub(super) fn new(name: &str, id: &str) -> Self {
         Self { name: name.to_owned(), id: id.to_owned(), system: false, nics: BTreeMap::new() }
+    }
+
+    /// The rules of a NIC: its own, or where none were said of it what is the newest of the VM's. Security groups are the VM's,
+    /// and the management server names one of its NICs for all.
+    pub fn version_of<'a>(&'a self, nic: &'a KnownNic) -> Option<&'a Version> {
+        let stays = self.nics.values().filter(|other| nic.leaving || !other.leaving);
+        let newest = || stays.filter_map(|other| other.version.as_ref()).max_by_key(|version| version.sequence);
+        nic.version.as_ref().or_else(newest)
     }
 
     /// As it is written down.

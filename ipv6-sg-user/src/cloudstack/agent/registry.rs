@@ -104,6 +104,7 @@ impl Registry {
                         }
                     }
                     known.arrive(nic);
+                    registry.outdate(nic, *sequence, now);
                 },
             )),
             Command::DestroyVm { vm } => Ok(self.change_one(vm, |vm| {
@@ -111,9 +112,7 @@ impl Registry {
                 vm.nics.values_mut().for_each(|nic| nic.leaving = true);
             })),
             Command::DestroyNic { vm, mac } => Ok(self.change_one(vm, |vm| {
-                if let Some(nic) = vm.nics.get_mut(mac) {
-                    nic.leaving = true;
-                }
+                vm.unplug(*mac);
             })),
             Command::SecondaryAddresses { vm, mac, addresses, add } => self.secondary(vm, *mac, addresses, *add),
             Command::VerifyNetworkRules { vm, mac } => {
@@ -171,6 +170,16 @@ impl Registry {
             *vm = Vm::new(&nic.vm, &nic.id);
         }
         vm.nics.entry(nic.mac).or_insert_with(|| KnownNic::new(nic.mac))
+    }
+
+    /// Has the rules of a VM's other NICs be those of this one, where they are older and were not said again for so long that
+    /// nobody will: the management server names one NIC of a VM, and may have come to name another one.
+    fn outdate(&mut self, nic: &Nic, sequence: i64, now: SystemTime) {
+        let others = self.vms.get_mut(&nic.vm).into_iter().flat_map(|vm| vm.nics.values_mut());
+        for other in others.filter(|other| other.mac != nic.mac) {
+            let is_old = |version: &Version| version.sequence < sequence && version.age(now) >= LATE;
+            other.version.take_if(|version| is_old(version));
+        }
     }
 
     fn secondary(&mut self, vm: &str, mac: Mac, addresses: &[Secondary], add: bool) -> Result<Change, Unknown> {
@@ -236,6 +245,19 @@ impl Registry {
 }
 
 impl Vm {
+    /// A NIC leaves. The rules that were said of it alone are the others' too, and stay.
+    fn unplug(&mut self, mac: Mac) {
+        let version = self.nics.get(&mac).and_then(|nic| nic.version.clone());
+        let is_last = self.nics.values().all(|nic| nic.mac == mac || nic.version.is_none());
+        for nic in self.nics.values_mut() {
+            if nic.mac == mac {
+                nic.leaving = true;
+            } else if is_last {
+                nic.version.clone_from(&version);
+            }
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.nics.is_empty() && !self.system
     }
@@ -249,8 +271,11 @@ impl Version {
 
     /// Whether rules of this number are older than these, and were overtaken on their way.
     fn is_newer(&self, sequence: i64, now: SystemTime) -> bool {
-        let age = now.duration_since(self.at).unwrap_or_default();
-        sequence < self.sequence && age < LATE
+        sequence < self.sequence && self.age(now) < LATE
+    }
+
+    fn age(&self, now: SystemTime) -> Duration {
+        now.duration_since(self.at).unwrap_or_default()
     }
 }
 

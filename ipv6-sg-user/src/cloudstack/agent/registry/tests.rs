@@ -117,6 +117,40 @@ fn a_vm_with_two_nics() {
     assert_eq!(host.registry.vms()["i-2-5-VM"].nics.len(), 1);
 }
 
+/// The management server names one NIC of a VM, and its security groups are the VM's.
+#[test]
+fn rules_of_a_nic_that_is_never_named() {
+    let mut host = Host::new();
+    let (second, egress) = ("06:7a:88:00:00:8c", "E:tcp;25;25;2001:db8::/32,NEXT;");
+    let start = |mac, tap| Command::DefaultNetworkRules { nic: nic("i-2-5-VM", mac, tap), check: false };
+    host.hears(&start(MAC, "vnet1"));
+    host.hears(&start(second, "vnet2"));
+    let of = |host: &Host, mac| {
+        let vm = &host.registry.vms()["i-2-5-VM"];
+        vm.version_of(host.nic("i-2-5-VM", mac)).map(|version| version.sequence)
+    };
+    assert_eq!(of(&host, second), None);
+    host.hears(&add(nic("i-2-5-VM", MAC, "vnet1"), 3, egress));
+    assert_eq!((of(&host, second), host.sequence_of("i-2-5-VM", second)), (Some(3), None));
+    // The one that is named is unplugged.
+    host.hears(&Command::DestroyNic { vm: "i-2-5-VM".to_owned(), mac: MAC.parse().unwrap() });
+    assert_eq!((of(&host, MAC), of(&host, second)), (Some(3), Some(3)));
+    assert_eq!(host.registry.forget(|_, _| false).vms().count(), 1);
+    assert_eq!(of(&host, second), Some(3));
+    // It is plugged again, and another one is named from now on.
+    host.hears(&start(MAC, "vnet1"));
+    assert_eq!(of(&host, MAC), Some(3));
+    host.hears(&add(nic("i-2-5-VM", MAC, "vnet1"), 4, SSH));
+    host.now += LATE;
+    host.hears(&add(nic("i-2-5-VM", MAC, "vnet1"), 5, WEB));
+    assert_eq!((of(&host, MAC), of(&host, second)), (Some(5), Some(5)));
+    // A new life has no rules yet.
+    host.hears(&Command::DestroyVm { vm: "i-2-5-VM".to_owned() });
+    assert_eq!((of(&host, MAC), of(&host, second)), (Some(5), Some(5)));
+    host.hears(&start(second, "vnet2"));
+    assert_eq!(of(&host, second), None);
+}
+
 #[test]
 fn secondary_addresses() {
     let mut host = Host::new();
