@@ -112,6 +112,16 @@ fn ipv4_stays_with_its_script() {
     assert_eq!(said, format!("{}\n", nic.started()));
     agent.done(&nic.ruled(3, SSH));
 
+    // The tap of a VM that starts is guarded before the script takes its time.
+    let late = host.another("vnet2", 9);
+    let next = Nic::new(6, &late);
+    let record = host.hypervisor.site.path("data/cloudstack/i-2-6-VM.json");
+    ipv4_script(&host, &format!("test -e {} || exit 1", record.display()));
+    agent.done(&next.started());
+    agent.done(&next.stopped());
+    host.hypervisor.netns.ip("link del vnet2");
+    eventually("the VM to be forgotten", || (!record.exists()).then_some(()));
+
     // The rules of either are told to be sent again when the two have other ones.
     for (answer, wanted) in [
         ("i-2-5-VM,5,10.1.1.5,9,sig3,3", "i-2-5-VM,5,10.1.1.5,9,sig3,3"),
