@@ -194,7 +194,7 @@ impl Steward {
 
     fn order(&self, whole: &Whole, doubt: bool) -> Order {
         let mut desired = desired(&self.settings, &whole.image, self.agent.system_taps().clone());
-        desired.incomplete = !self.left_out.is_empty() || self.agent.has_lost() || self.api.is_awaited();
+        desired.incomplete = !self.left_out.is_empty() || self.agent.has_lost() || self.api.is_incomplete();
         Order { desired: Box::new(desired), xdp: xdp(&self.settings), doubt, done: None }
     }
 
