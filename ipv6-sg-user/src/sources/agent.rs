@@ -1,6 +1,6 @@
 //! What CloudStack's agent has said, taken in call by call and kept as soon as it is known.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -185,7 +185,8 @@ impl Agent {
         here.map(|(vm, nic, _)| (vm.name.clone(), nic.mac)).collect()
     }
 
-    /// Which rules are in force, by VM that runs. Where libvirt cannot be asked, a VM whose tap is here runs.
+    /// Which rules are in force, by VM that runs: none for one of which nothing was heard, for it ran before anybody listened.
+    /// Where libvirt cannot be asked, a VM whose tap is here runs.
     pub fn rule_logs(&self, taps: &Taps) -> RuleLogs {
         let running = libvirt::domains(&self.libvirt_dir).ok();
         let domain = |vm: &Vm| running.as_ref().and_then(|running| running.get(&vm.name));
@@ -193,12 +194,14 @@ impl Agent {
         let runs = |vm: &&Vm| domain(vm).is_some() || here.contains(&vm.name);
         let users = self.registry.vms().values().filter(|vm| !vm.system && vm.name.starts_with(USERS));
         let known = users.filter(runs).map(|vm| rule_log(vm, domain(vm).and_then(|domain| domain.id.as_deref())));
-        known.chain(self.lost.iter().filter_map(|name| lost_log(name))).collect()
+        let others = running.iter().flat_map(BTreeMap::keys).chain(&self.lost);
+        let others = others.filter(|name| !self.registry.vms().contains_key(*name));
+        known.chain(others.filter_map(|name| unheard_log(name))).collect()
     }
 }
 
 /// What is in force for a VM of whom nothing is known but its name, which has the management server's number in it.
-fn lost_log(name: &str) -> Option<RuleLog> {
+fn unheard_log(name: &str) -> Option<RuleLog> {
     let id = name.strip_prefix(USERS)?.split('-').nth(1)?;
     let is_number = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| RuleLog::initial(name.to_owned(), id.to_owned(), String::new(), NO_DOMAIN.to_owned()))
