@@ -217,7 +217,8 @@ impl Steward {
     /// Has the agent's side follow what is on this host.
     pub(super) fn look_at_agent(&mut self) {
         let change = self.agent.look(&self.taps);
-        if let Err(error) = self.agent.keep(&change) {
+        self.agent.keep(&change);
+        for error in change.vms().filter_map(|vm| self.agent.unkept(vm)) {
             tracing::error!("{error}");
         }
         if let Some(error) = self.agent.unknown_systems() {

@@ -25,8 +25,8 @@ pub struct Agent {
     registry: Registry,
     store: Store,
     libvirt_dir: PathBuf,
-    /// VMs of which something else is kept than is known.
-    unsaved: BTreeSet<String>,
+    /// VMs of which something else is kept than is known, and why.
+    unsaved: BTreeMap<String, String>,
     /// The taps of system VMs, which nobody guards.
     system_taps: BTreeSet<String>,
     /// Why these are not known, where they are not.
@@ -70,7 +70,7 @@ impl Agent {
         let (registry, aside) = store.load()?;
         let libvirt_dir = settings.cloudstack.libvirt_dir.clone();
         let lost = aside.iter().map(|aside| aside.vm().to_owned()).collect();
-        let (unsaved, system_taps, unknown_systems) = (BTreeSet::new(), BTreeSet::new(), None);
+        let (unsaved, system_taps, unknown_systems) = (BTreeMap::new(), BTreeSet::new(), None);
         Ok((Self { registry, store, libvirt_dir, unsaved, system_taps, unknown_systems, lost }, aside))
     }
 
@@ -118,24 +118,30 @@ impl Agent {
 
     /// Has it be as it was before.
     pub fn undo(&mut self, change: Change) {
-        self.unsaved.extend(change.vms().map(str::to_owned));
+        self.unsaved.extend(change.vms().map(|name| (name.to_owned(), String::new())));
         self.registry.undo(change);
     }
 
-    /// Keeps what became different, and what could not be kept so far.
-    ///
-    /// # Errors
-    /// It holds until the daemon ends, and is not kept. What was kept before still is.
-    pub fn keep(&mut self, change: &Change) -> Result<(), StoreError> {
-        self.unsaved.extend(change.vms().map(str::to_owned));
-        self.lost.retain(|name| !self.registry.vms().contains_key(name));
-        while let Some(name) = self.unsaved.pop_first() {
-            if let Err(error) = self.store.save(&name, self.registry.vms().get(&name)) {
-                self.unsaved.insert(name);
-                return Err(error);
-            }
+    /// Keeps what became different, and what could not be kept so far. What still is not [holds](Self::unkept) until the daemon
+    /// ends; what was kept of it before still is.
+    pub fn keep(&mut self, change: &Change) {
+        for name in change.vms() {
+            self.unsaved.insert(name.to_owned(), String::new());
         }
-        Ok(())
+        self.lost.retain(|name| !self.registry.vms().contains_key(name));
+        let (store, vms) = (&self.store, self.registry.vms());
+        self.unsaved.retain(|name, reason| match store.save(name, vms.get(name)) {
+            Ok(()) => false,
+            Err(error) => {
+                *reason = error.to_string();
+                true
+            }
+        });
+    }
+
+    /// Why what is known of a VM will not outlive the daemon, if it will not.
+    pub fn unkept(&self, vm: &str) -> Option<&str> {
+        self.unsaved.get(vm).map(String::as_str)
     }
 
     /// Looks at what is here now: forgets NICs that have left, and finds the taps of system VMs.
