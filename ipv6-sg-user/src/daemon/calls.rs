@@ -87,20 +87,21 @@ impl Calls {
 
 /// Takes back what cannot be, all together, and does each alone where there are several: one of them is wrong.
 fn refuse(taken: Vec<Taken>, reason: &str, steward: &mut Steward, enforcer: &Sender<Request>) -> Result<(), Gone> {
-    let is_one = taken.len() == 1;
+    let is_several = taken.len() > 1;
     let mut calls = Vec::new();
     for Taken { call, change, .. } in taken.into_iter().rev() {
         steward.agent.undo(change);
         calls.push(call);
     }
     for call in calls.into_iter().rev() {
-        if is_one {
-            answer(call.reply, Err(reason.to_owned()));
-        } else {
+        if is_several {
             Calls { calls: vec![call] }.serve(steward, enforcer)?;
+        } else {
+            answer(call.reply, Err(reason.to_owned()));
         }
     }
-    Ok(())
+    // What else was heard with it, or was seen on its occasion, waits for nobody's next call. Of several each has done so.
+    if is_several { Ok(()) } else { steward.follow(enforcer) }
 }
 
 /// Why a call is not done, though it was understood.

@@ -134,10 +134,21 @@ impl Steward {
             return calls.serve(self, enforcer);
         }
         let wanted_anew = moved || about.api;
-        match reread.map_or_else(|| wanted_anew.then(|| self.whole()), |whole| Some(Ok(whole))) {
-            Some(Ok(whole)) => send(enforcer, Request::Desired(self.order(&whole, false))),
-            Some(Err(error)) => self.unread(enforcer, &error),
+        match reread {
+            Some(whole) => send(enforcer, Request::Desired(self.order(&whole, false))),
+            None if wanted_anew => self.follow(enforcer),
             None => Ok(()),
+        }
+    }
+
+    /// Has what is wanted now be enforced; nobody waits for it.
+    ///
+    /// # Errors
+    /// The enforcer has ended.
+    pub(super) fn follow(&mut self, enforcer: &Sender<Request>) -> Result<(), Gone> {
+        match self.whole() {
+            Ok(whole) => send(enforcer, Request::Desired(self.order(&whole, false))),
+            Err(error) => self.unread(enforcer, &error),
         }
     }
 
@@ -285,3 +296,6 @@ pub(super) struct Gone;
 fn send(enforcer: &Sender<Request>, request: Request) -> Result<(), Gone> {
     enforcer.send(request).map_err(|_| Gone)
 }
+
+#[cfg(test)]
+mod tests;
