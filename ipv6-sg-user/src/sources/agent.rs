@@ -109,9 +109,9 @@ impl Agent {
             let here = self.here(taps);
             let is_here = |vm: &Vm, nic: &KnownNic| here.contains(&(vm.name.clone(), nic.mac));
             self.lost.retain(|name| running.contains_key(name));
-            return Ok(self.registry.keep(|vm, nic| {
-                running.contains_key(&vm.name) || nic.is_some_and(|nic| is_here(vm, nic))
-            }));
+            return Ok(self
+                .registry
+                .keep(|vm, nic| running.contains_key(&vm.name) || nic.is_some_and(|nic| is_here(vm, nic))));
         }
         Ok(self.registry.apply(command, now)?)
     }

@@ -163,7 +163,10 @@ mod tests {
     fn ports_networks_and_groups() {
         let declared = declare(&registry(&[ONE, TWO, NONE]), &Taps::default(), &Networks::default());
         let names = |list: &[Network]| list.iter().map(|network| network.name.clone()).collect::<Vec<_>>();
-        assert_eq!(names(&declared.networks), ["cloudstack 2001:db8:1::/64", "cloudstack i-2-6-VM", "cloudstack i-2-7-VM"]);
+        assert_eq!(
+            names(&declared.networks),
+            ["cloudstack 2001:db8:1::/64", "cloudstack i-2-6-VM", "cloudstack i-2-7-VM"]
+        );
         let [one, two, none] = &declared.ports[..] else { panic!("{:?}", declared.ports) };
         assert_eq!((one.interface.as_str(), one.network.as_str()), ("vnet1", "cloudstack 2001:db8:1::/64"));
         assert_eq!(one.addresses, [Address::from_ip("2001:db8:1::100".parse().unwrap())]);
@@ -184,7 +187,10 @@ mod tests {
         let declared = declare(&registry(&[ONE, TWO]), &Taps::default(), &known);
         let networks: Vec<_> = declared.ports.iter().map(|port| port.network.as_str()).collect();
         assert_eq!(networks, ["pod1", "cloudstack i-2-6-VM"]);
-        assert_eq!(declared.networks.into_iter().map(|network| network.name).collect::<Vec<_>>(), ["cloudstack i-2-6-VM"]);
+        assert_eq!(
+            declared.networks.into_iter().map(|network| network.name).collect::<Vec<_>>(),
+            ["cloudstack i-2-6-VM"]
+        );
     }
 
     /// A VM that crashed, and another that has its address now; a third that is taken leave of.
@@ -218,7 +224,9 @@ mod tests {
     #[test]
     fn two_nics_whose_taps_have_one_mac() {
         let call = |vm: u8, mac: &str, address: &str| {
-            format!("default_network_rules --vmname i-2-{vm}-VM --vmid {vm} --vmmac {mac} --vif vnet{vm} --vmip6 {address}")
+            format!(
+                "default_network_rules --vmname i-2-{vm}-VM --vmid {vm} --vmmac {mac} --vif vnet{vm} --vmip6 {address}"
+            )
         };
         let tap = |name: &str| (name.to_owned(), "fe:7a:88:00:00:01".parse().unwrap());
         let (mac, other) = ("06:7a:88:00:00:01", "02:7a:88:00:00:01");
@@ -231,7 +239,8 @@ mod tests {
             for calls in [[&victim, &attacker], [&attacker, &victim]] {
                 let registry = registry(&calls.map(String::as_str));
                 let ports = |taps: &[&str]| {
-                    let declared = declare(&registry, &Taps::new(taps.iter().map(|name| tap(name))), &Networks::default());
+                    let declared =
+                        declare(&registry, &Taps::new(taps.iter().map(|name| tap(name))), &Networks::default());
                     let model = Model::assemble([declared]).unwrap();
                     let ports = model.ports().values().map(|port| (port.interface.clone(), port.vm.clone()));
                     ports.filter(|(interface, _)| taps.contains(&interface.as_str())).collect::<Vec<_>>()
