@@ -76,7 +76,8 @@ fn damage_is_repaired_by_saying_the_same_again() {
         for link in links {
             fs::remove_file(link).expect("a pinned link");
         }
-        assert_eq!(host.hypervisor.programs("vnet1"), 0);
+        // The kernel takes them off a moment later.
+        eventually("an open port", || (host.hypervisor.programs("vnet1") == 0).then_some(()));
         agent.done(&nic.ruled(3, SSH));
         assert_eq!(host.sends_from(&host.vm, VM_PRIVACY), Reason::SourcePrivacy);
     }
@@ -152,6 +153,13 @@ fn a_disk_that_takes_nothing() {
     agent.run(&next.vm, 2, &[&next]);
     agent.refused(&next.started());
     assert_eq!(host.sends_from(&other, VM_PRIVACY), Reason::SourcePrivacy);
+    // Nobody else is told that: each VM has a file of its own.
+    let third = host.another("vnet3", 10);
+    let sound = Nic::new(7, &third);
+    agent.run(&sound.vm, 3, &[&sound]);
+    agent.done(&sound.started());
+    assert!(agent.refused(&nic.ruled(4, WEB)).contains("i-2-5-VM is enforced, and not kept"));
+    assert!(agent.done("get_rule_logs_for_vms").starts_with("i-2-5-VM,5,10.1.1.5,1,sig4,4;"));
     // There is room again, and the agent tries again.
     for vm in [&nic.vm, &next.vm] {
         fs::remove_dir_all(full(vm)).expect("our own directory");

@@ -112,6 +112,16 @@ fn ipv4_stays_with_its_script() {
     assert_eq!(said, format!("{}\n", nic.started()));
     agent.done(&nic.ruled(3, SSH));
 
+    // The tap of a VM that starts is guarded before the script takes its time.
+    let late = host.another("vnet2", 9);
+    let next = Nic::new(6, &late);
+    let record = host.hypervisor.site.path("data/cloudstack/i-2-6-VM.json");
+    ipv4_script(&host, &format!("test -e {} || exit 1", record.display()));
+    agent.done(&next.started());
+    agent.done(&next.stopped());
+    host.hypervisor.netns.ip("link del vnet2");
+    eventually("the VM to be forgotten", || (!record.exists()).then_some(()));
+
     // The rules of either are told to be sent again when the two have other ones.
     for (answer, wanted) in [
         ("i-2-5-VM,5,10.1.1.5,9,sig3,3", "i-2-5-VM,5,10.1.1.5,9,sig3,3"),
@@ -212,6 +222,37 @@ fn a_network_that_the_operator_defined() {
     assert_eq!((&ports[0]["routers"][0], &ports[0]["vm"]), (&"fe80::c:dbff:fef9:cf00".into(), &"i-2-5-VM".into()));
     let rules = host.hypervisor.ask("rules vnet1");
     assert!(rules.starts_with("vnet1: VM i-2-5-VM, in no security group"), "{rules}");
+}
+
+/// MACs are unique in their network alone, and tenants choose them: on two networks two VMs of one host may have one, and their
+/// taps have the same too.
+#[test]
+fn two_vms_with_one_mac() {
+    let host = CloudHost::new("");
+    let _daemon = host.hypervisor.daemon();
+    let (agent, nic) = (host.agent(), host.started());
+    agent.done(&nic.ruled(3, SSH));
+    let twin = host.hypervisor.tapped("vnet2", host.vm.mac, Ip::Silent);
+    let of_another = Nic::new(6, &twin);
+    let flags = of_another.flags.replace("2001:db8:100:", "2001:db8:200:");
+    let next = Nic { flags, ..of_another };
+    agent.run(&next.vm, 2, &[&next]);
+    agent.done(&next.started());
+    let guarded = |tap| host.hypervisor.json(&format!("ports {tap}"))[0]["vm"].clone();
+    assert_eq!((guarded("vnet1"), guarded("vnet2")), (nic.vm.as_str().into(), next.vm.as_str().into()));
+    assert_eq!(host.hypervisor.programs("vnet1"), 2);
+    assert!(host.opens(&host.vm, 22));
+    assert_eq!(host.sends_from(&host.vm, VM_PRIVACY), Reason::SourcePrivacy);
+    assert_eq!(host.sends_from(&twin, address(&host.vm)), Reason::SourceSpoofed);
+
+    // One of them crashes: its name, rules and addresses are not the other's.
+    host.hypervisor.netns.ip("link del vnet1");
+    eventually("the other's port", || (guarded("vnet2") == next.vm).then_some(()));
+    agent.done(&next.checked());
+    assert_eq!(host.sends_from(&twin, address(&host.vm)), Reason::SourceSpoofed);
+    agent.end(&nic.vm);
+    agent.done("cleanup_rules");
+    assert!(!host.hypervisor.site.path("data/cloudstack/i-2-5-VM.json").exists());
 }
 
 /// Nothing is said of it, so nothing is touched.

@@ -22,6 +22,8 @@ fn from_start_to_stop() {
     assert_eq!(agent.done("can_bridge_firewall --privnic up0"), "");
     assert_eq!(agent.done("get_rule_logs_for_vms"), "\n");
     agent.run(&nic.vm, 3, &[&nic]);
+    // The server hears of one that runs before anything was said of it, and says it again.
+    assert_eq!(agent.done("get_rule_logs_for_vms"), "i-2-5-VM,5,,-1,_initial_,-1\n");
 
     // It runs: its addresses are its own, and nothing comes in.
     assert_eq!(agent.done(&nic.started()), "");
@@ -131,8 +133,11 @@ fn two_nics() {
     agent.run(&one.vm, 1, &[&one, &Nic { interface: "vnet2".to_owned(), ..two.clone() }]);
     agent.done(&one.started());
     agent.done(&Nic { interface: "vnet2".to_owned(), ..two.clone() }.started());
-    agent.done(&one.ruled(7, SSH));
-    assert!(host.opens(&host.vm, 22) && !host.opens(&second, 22));
+    // The management server names one of a VM's NICs, and its security groups are the VM's.
+    agent.done(&one.ruled(7, &format!("{SSH}E:tcp;25;25;2001:db8:9::/48,NEXT;")));
+    assert!(host.opens(&host.vm, 22) && host.opens(&second, 22));
+    assert_eq!(host.sends_from(&second, address(&second)), Reason::EgressDenied);
+    // One that names both is taken at its word.
     agent.done(&two.ruled(8, WEB));
     assert!(host.opens(&second, 80) && !host.opens(&second, 22) && host.opens(&host.vm, 22));
     // Both were said; the older of the two tells whether it is up to date.

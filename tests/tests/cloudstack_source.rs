@@ -88,6 +88,15 @@ fn what_the_management_server_answers_is_enforced() {
     let second = plug(&host, 2);
     host.hypervisor.wait_guarded("vnet2");
     assert!(!opens(&host, &second, 2, Cloud::address(7), 1007));
+    // A VM on another network has the same MAC, but for the first octet: the one that is guarded stays so.
+    management.change(|cloud| {
+        let twin = cloud.vm(9, HERE, &[]);
+        twin["nic"][0]["macaddress"] = Cloud::mac(2).to_string().replacen("06", "02", 1).into();
+    });
+    daemon.wait_for("they are left as they are");
+    host.agent().done("can_bridge_firewall --privnic up0");
+    assert_eq!(host.hypervisor.programs("vnet2"), 2);
+    management.change(|cloud| cloud.vms.retain(|vm| vm["instancename"] != "i-2-9-VM"));
     // One that CloudStack does not run here any more is let go.
     management.change(|cloud| cloud.vms.retain(|vm| vm["instancename"] != "i-2-2-VM"));
     host.hypervisor.wait_released("vnet2");

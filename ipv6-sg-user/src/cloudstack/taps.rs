@@ -36,15 +36,18 @@ impl Taps {
     }
 
     /// The tap of a NIC that somebody has `named`. Where libvirt made it, the MAC decides: the agent names the tap of a VM's
-    /// first NIC for all of them. `None` when what was named is the tap of another NIC.
-    pub fn of<'a>(&'a self, mac: Mac, named: &'a str) -> Option<&'a str> {
-        match self.made_for(mac) {
-            [only] => Some(only),
-            several if several.iter().any(|tap| tap == named) => Some(named),
-            [first, ..] => Some(first),
-            [] if self.by_name.get(named).is_some_and(|mac| is_libvirts(*mac)) => None,
-            [] => Some(named),
+    /// first NIC for all of them. `None` when what was named is the tap of another NIC. A tap that `is_anothers` was made for
+    /// another NIC whose MAC gives a tap the same one.
+    pub fn of<'a>(&'a self, mac: Mac, named: &'a str, is_anothers: impl Fn(&str) -> bool) -> Option<&'a str> {
+        let made = self.made_for(mac);
+        if made.iter().any(|tap| tap == named) {
+            return Some(named);
         }
+        if let Some(free) = made.iter().find(|tap| !is_anothers(tap)) {
+            return Some(free);
+        }
+        let is_anothers = named.is_empty() || self.by_name.get(named).is_some_and(|mac| is_libvirts(*mac));
+        (!is_anothers).then_some(named)
     }
 }
 
@@ -78,8 +81,14 @@ mod tests {
             (taps(&[("vnet1", "52:54:00:00:00:01")]), Some("vnet1"), 0),
         ] {
             let guest = mac("06:7a:88:00:00:01");
-            assert_eq!(present.of(guest, "vnet1"), wanted, "{present:?}");
+            assert_eq!(present.of(guest, "vnet1", |_| false), wanted, "{present:?}");
             assert_eq!(present.made_for(guest).len(), made, "{present:?}");
         }
+        // Those that are said to be others' are not its own.
+        let present = taps(&[("vnet0", "fe:7a:88:00:00:01"), ("vnet2", "fe:7a:88:00:00:01")]);
+        let of = |named, anothers: &[&str]| present.of(mac("02:7a:88:00:00:01"), named, |tap| anothers.contains(&tap));
+        assert_eq!(of("vnet1", &["vnet0"]), Some("vnet2"));
+        assert_eq!(of("vnet1", &["vnet0", "vnet2"]), Some("vnet1"));
+        assert_eq!(of("", &["vnet0", "vnet2"]), None);
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use super::steward::News;
 use crate::cloudstack::Taps;
-use crate::cloudstack::api::{self, Client, Config, Event, Inventory, Poller, Store};
+use crate::cloudstack::api::{self, Client, Config, Event, Inventory, Oddity, Poller, Store};
 use crate::state::{ManagementServer, Settings};
 
 /// The source; nothing where the settings name no server.
@@ -20,6 +20,8 @@ pub(super) struct ApiSource {
     /// What the log has been told is odd, and whether something else may be by now.
     noted: BTreeSet<String>,
     unnoted: bool,
+    /// Whether it is not known of some taps whose they are.
+    unsure: bool,
     taps: Taps,
 }
 
@@ -83,9 +85,9 @@ impl ApiSource {
         self.inventory.as_deref()
     }
 
-    /// Whether there is a server that has never answered.
-    pub(super) const fn is_awaited(&self) -> bool {
-        self.asked.is_some() && self.inventory.is_none()
+    /// Whether what is wanted is known in part only: there is a server that has never answered, or taps cannot be told apart.
+    pub(super) const fn is_incomplete(&self) -> bool {
+        self.asked.is_some() && self.inventory.is_none() || self.unsure
     }
 
     /// Takes in which taps there are; whether that may be other ports. The server is asked soon about those that are new.
@@ -105,6 +107,7 @@ impl ApiSource {
     pub(super) fn note_oddities(&mut self, taps: &Taps) {
         let Some(inventory) = self.inventory.as_deref().filter(|_| self.unnoted) else { return };
         let oddities = api::translate(inventory, taps).oddities;
+        self.unsure = oddities.iter().any(|oddity| matches!(oddity, Oddity::Ambiguous { .. }));
         let oddities: BTreeSet<_> = oddities.iter().map(ToString::to_string).collect();
         for oddity in oddities.difference(&self.noted) {
             tracing::warn!("{oddity}");

@@ -25,8 +25,6 @@ struct Call {
 struct Taken {
     call: Call,
     change: Change,
-    /// Why it is enforced and will not outlive the daemon.
-    unkept: Option<String>,
 }
 
 /// Those that came together.
@@ -58,7 +56,7 @@ impl Calls {
             match steward.agent.take(&call.command, &steward.taps, SystemTime::now()) {
                 Ok(change) => {
                     new.extend(change.vms().map(str::to_owned));
-                    taken.push(Taken { call, change, unkept: None });
+                    taken.push(Taken { call, change });
                 }
                 Err(refusal) => answer(call.reply, Err(refusal.to_string())),
             }
@@ -68,18 +66,16 @@ impl Calls {
             Ok(whole) => whole,
             Err(error) => return refuse(taken, &format!("{error:#}"), steward, enforcer),
         };
-        for taken in &mut taken {
+        for Taken { change, .. } in &taken {
             // It is enforced all the same: a VM that starts while the disk is full would be open else.
-            taken.unkept = steward.agent.keep(&taken.change).err().map(|error| {
-                format!("{} is enforced, and not kept beyond the daemon's end: {error}", name(&taken.call.command))
-            });
+            steward.agent.keep(change);
         }
         // Somebody may have damaged what is enforced; who says again what is known already wants to be sure.
         let doubt = taken.iter().any(|taken| taken.change.is_empty() && wants_to_be_sure(&taken.call.command));
         let status = steward.enforce(&whole, doubt, enforcer)?;
-        for Taken { call, unkept, .. } in taken {
+        for Taken { call, change } in taken {
             let hindrance = hindrance(&call.command, steward, &whole, &status);
-            let outcome = match hindrance.or(unkept) {
+            let outcome = match hindrance.or_else(|| unkept(&call.command, &change, steward)) {
                 Some(reason) => Err(reason),
                 None => Ok(output(&call.command, steward)),
             };
@@ -91,20 +87,21 @@ impl Calls {
 
 /// Takes back what cannot be, all together, and does each alone where there are several: one of them is wrong.
 fn refuse(taken: Vec<Taken>, reason: &str, steward: &mut Steward, enforcer: &Sender<Request>) -> Result<(), Gone> {
-    let is_one = taken.len() == 1;
+    let is_several = taken.len() > 1;
     let mut calls = Vec::new();
     for Taken { call, change, .. } in taken.into_iter().rev() {
         steward.agent.undo(change);
         calls.push(call);
     }
     for call in calls.into_iter().rev() {
-        if is_one {
-            answer(call.reply, Err(reason.to_owned()));
-        } else {
+        if is_several {
             Calls { calls: vec![call] }.serve(steward, enforcer)?;
+        } else {
+            answer(call.reply, Err(reason.to_owned()));
         }
     }
-    Ok(())
+    // What else was heard with it, or was seen on its occasion, waits for nobody's next call. Of several each has done so.
+    if is_several { Ok(()) } else { steward.follow(enforcer) }
 }
 
 /// Why a call is not done, though it was understood.
@@ -143,17 +140,13 @@ const fn wants_to_be_sure(command: &Command) -> bool {
     )
 }
 
-/// What a call is about, for messages.
-fn name(command: &Command) -> &str {
-    match command {
-        Command::DefaultNetworkRules { nic, .. } | Command::AddNetworkRules { nic, .. } => &nic.vm,
-        Command::DestroyVm { vm }
-        | Command::DestroyNic { vm, .. }
-        | Command::SecondaryAddresses { vm, .. }
-        | Command::VerifyNetworkRules { vm, .. }
-        | Command::SystemVm { vm } => vm,
-        Command::CanBridgeFirewall | Command::GetRuleLogs | Command::CleanupRules => "what is asked",
-    }
+/// Why a call is enforced and will not outlive the daemon, if it will not. Who says again what is known already is told too.
+fn unkept(command: &Command, change: &Change, steward: &Steward) -> Option<String> {
+    let mut vms = command.vm().into_iter().chain(change.vms());
+    vms.find_map(|vm| {
+        let reason = steward.agent.unkept(vm)?;
+        Some(format!("{vm} is enforced, and not kept beyond the daemon's end: {reason}"))
+    })
 }
 
 /// Who asked may have given up.

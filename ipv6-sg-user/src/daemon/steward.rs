@@ -16,7 +16,7 @@ use super::enforcer::{Order, Request};
 use super::reload::reloaded;
 use super::status::Status;
 use crate::cloudstack::Taps;
-use crate::cloudstack::agent::record::KnownNic;
+use crate::cloudstack::agent;
 use crate::cloudstack::api;
 use crate::compile::{self, Image, Memory};
 use crate::sources::{self, Agent, LeftOut, Said};
@@ -134,10 +134,21 @@ impl Steward {
             return calls.serve(self, enforcer);
         }
         let wanted_anew = moved || about.api;
-        match reread.map_or_else(|| wanted_anew.then(|| self.whole()), |whole| Some(Ok(whole))) {
-            Some(Ok(whole)) => send(enforcer, Request::Desired(self.order(&whole, false))),
-            Some(Err(error)) => self.unread(enforcer, &error),
+        match reread {
+            Some(whole) => send(enforcer, Request::Desired(self.order(&whole, false))),
+            None if wanted_anew => self.follow(enforcer),
             None => Ok(()),
+        }
+    }
+
+    /// Has what is wanted now be enforced; nobody waits for it.
+    ///
+    /// # Errors
+    /// The enforcer has ended.
+    pub(super) fn follow(&mut self, enforcer: &Sender<Request>) -> Result<(), Gone> {
+        match self.whole() {
+            Ok(whole) => send(enforcer, Request::Desired(self.order(&whole, false))),
+            Err(error) => self.unread(enforcer, &error),
         }
     }
 
@@ -194,7 +205,7 @@ impl Steward {
 
     fn order(&self, whole: &Whole, doubt: bool) -> Order {
         let mut desired = desired(&self.settings, &whole.image, self.agent.system_taps().clone());
-        desired.incomplete = !self.left_out.is_empty() || self.agent.has_lost() || self.api.is_awaited();
+        desired.incomplete = !self.left_out.is_empty() || self.agent.has_lost() || self.api.is_incomplete();
         Order { desired: Box::new(desired), xdp: xdp(&self.settings), doubt, done: None }
     }
 
@@ -217,7 +228,8 @@ impl Steward {
     /// Has the agent's side follow what is on this host.
     pub(super) fn look_at_agent(&mut self) {
         let change = self.agent.look(&self.taps);
-        if let Err(error) = self.agent.keep(&change) {
+        self.agent.keep(&change);
+        for error in change.vms().filter_map(|vm| self.agent.unkept(vm)) {
             tracing::error!("{error}");
         }
         if let Some(error) = self.agent.unknown_systems() {
@@ -231,13 +243,12 @@ impl Steward {
     }
 
     fn find(&self) -> Found {
-        let vms = self.agent.registry().vms().values();
-        let nics = vms.flat_map(|vm| vm.nics.values().map(move |nic| (vm, nic)));
-        let place = |nic: &KnownNic| {
-            let tap = self.taps.of(nic.mac, &nic.interface)?;
-            Some((tap.to_owned(), self.taps.has(tap)))
-        };
-        let places = nics.map(|(vm, nic)| ((vm.name.clone(), nic.mac), place(nic))).collect();
+        let places = agent::places(self.agent.registry(), &self.taps).into_iter();
+        let places = places.map(|(vm, nic, interface)| {
+            let place = interface.map(|interface| (interface.to_owned(), self.taps.has(interface)));
+            ((vm.name.clone(), nic.mac), place)
+        });
+        let places = places.collect();
         (places, self.agent.system_taps().clone())
     }
 
@@ -285,3 +296,6 @@ pub(super) struct Gone;
 fn send(enforcer: &Sender<Request>, request: Request) -> Result<(), Gone> {
     enforcer.send(request).map_err(|_| Gone)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! What CloudStack's agent has said, taken in call by call and kept as soon as it is known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use ipv6_sg_common::mac::Mac;
 use crate::cloudstack::Taps;
 use crate::cloudstack::agent::record::KnownNic;
 use crate::cloudstack::agent::store::{SetAside, StoreError};
-use crate::cloudstack::agent::{Change, Command, Registry, RuleLog, RuleLogs, Store, Unknown, UsageError, Vm};
+use crate::cloudstack::agent::{self, Change, Command, Registry, RuleLog, RuleLogs, Store, Unknown, UsageError, Vm};
 use crate::cloudstack::libvirt::{self, LibvirtError};
 use crate::state::Settings;
 
@@ -25,8 +25,8 @@ pub struct Agent {
     registry: Registry,
     store: Store,
     libvirt_dir: PathBuf,
-    /// VMs of which something else is kept than is known.
-    unsaved: BTreeSet<String>,
+    /// VMs of which something else is kept than is known, and why.
+    unsaved: BTreeMap<String, String>,
     /// The taps of system VMs, which nobody guards.
     system_taps: BTreeSet<String>,
     /// Why these are not known, where they are not.
@@ -70,7 +70,7 @@ impl Agent {
         let (registry, aside) = store.load()?;
         let libvirt_dir = settings.cloudstack.libvirt_dir.clone();
         let lost = aside.iter().map(|aside| aside.vm().to_owned()).collect();
-        let (unsaved, system_taps, unknown_systems) = (BTreeSet::new(), BTreeSet::new(), None);
+        let (unsaved, system_taps, unknown_systems) = (BTreeMap::new(), BTreeSet::new(), None);
         Ok((Self { registry, store, libvirt_dir, unsaved, system_taps, unknown_systems, lost }, aside))
     }
 
@@ -106,38 +106,48 @@ impl Agent {
     pub fn take(&mut self, command: &Command, taps: &Taps, now: SystemTime) -> Result<Change, Refusal> {
         if let Command::CleanupRules = command {
             let running = libvirt::domains(&self.libvirt_dir)?;
-            let is_here = |nic: Option<&KnownNic>| nic.is_some_and(|nic| tap(nic, taps).is_some());
+            let here = self.here(taps);
+            let is_here = |vm: &Vm, nic: &KnownNic| here.contains(&(vm.name.clone(), nic.mac));
             self.lost.retain(|name| running.contains_key(name));
-            return Ok(self.registry.keep(|vm, nic| running.contains_key(&vm.name) || is_here(nic)));
+            return Ok(self
+                .registry
+                .keep(|vm, nic| running.contains_key(&vm.name) || nic.is_some_and(|nic| is_here(vm, nic))));
         }
         Ok(self.registry.apply(command, now)?)
     }
 
     /// Has it be as it was before.
     pub fn undo(&mut self, change: Change) {
-        self.unsaved.extend(change.vms().map(str::to_owned));
+        self.unsaved.extend(change.vms().map(|name| (name.to_owned(), String::new())));
         self.registry.undo(change);
     }
 
-    /// Keeps what became different, and what could not be kept so far.
-    ///
-    /// # Errors
-    /// It holds until the daemon ends, and is not kept. What was kept before still is.
-    pub fn keep(&mut self, change: &Change) -> Result<(), StoreError> {
-        self.unsaved.extend(change.vms().map(str::to_owned));
-        self.lost.retain(|name| !self.registry.vms().contains_key(name));
-        while let Some(name) = self.unsaved.pop_first() {
-            if let Err(error) = self.store.save(&name, self.registry.vms().get(&name)) {
-                self.unsaved.insert(name);
-                return Err(error);
-            }
+    /// Keeps what became different, and what could not be kept so far. What still is not [holds](Self::unkept) until the daemon
+    /// ends; what was kept of it before still is.
+    pub fn keep(&mut self, change: &Change) {
+        for name in change.vms() {
+            self.unsaved.insert(name.to_owned(), String::new());
         }
-        Ok(())
+        self.lost.retain(|name| !self.registry.vms().contains_key(name));
+        let (store, vms) = (&self.store, self.registry.vms());
+        self.unsaved.retain(|name, reason| match store.save(name, vms.get(name)) {
+            Ok(()) => false,
+            Err(error) => {
+                *reason = error.to_string();
+                true
+            }
+        });
+    }
+
+    /// Why what is known of a VM will not outlive the daemon, if it will not.
+    pub fn unkept(&self, vm: &str) -> Option<&str> {
+        self.unsaved.get(vm).map(String::as_str)
     }
 
     /// Looks at what is here now: forgets NICs that have left, and finds the taps of system VMs.
     pub fn look(&mut self, taps: &Taps) -> Change {
-        let change = self.registry.forget(|nic| tap(nic, taps).is_some());
+        let here = self.here(taps);
+        let change = self.registry.forget(|vm, nic| here.contains(&(vm.to_owned(), nic.mac)));
         self.system_taps.retain(|tap| taps.has(tap));
         self.unknown_systems = None;
         let systems: Vec<_> = self.registry.vms().values().filter(|vm| vm.system).collect();
@@ -169,36 +179,38 @@ impl Agent {
             | Command::GetRuleLogs
             | Command::CleanupRules => return Vec::new(),
         };
-        let nic = self.registry.vms().get(vm).and_then(|known| known.nics.get(&mac));
-        let place = |nic: &KnownNic| Place {
-            vm: vm.clone(),
-            mac,
-            interface: taps.of(nic.mac, &nic.interface).map(str::to_owned),
-        };
-        nic.map(place).into_iter().collect()
+        let all = agent::places(&self.registry, taps).into_iter();
+        let its = all.filter(|(of, nic, _)| of.name == *vm && nic.mac == mac);
+        its.map(|(_, _, interface)| Place { vm: vm.clone(), mac, interface: interface.map(str::to_owned) }).collect()
     }
 
-    /// Which rules are in force, by VM that runs. Where libvirt cannot be asked, a VM whose tap is here runs.
+    /// The NICs whose taps are here, by VM and MAC.
+    fn here(&self, taps: &Taps) -> HashSet<(String, Mac)> {
+        let places = agent::places(&self.registry, taps).into_iter();
+        let here = places.filter(|(_, _, interface)| interface.is_some_and(|interface| taps.has(interface)));
+        here.map(|(vm, nic, _)| (vm.name.clone(), nic.mac)).collect()
+    }
+
+    /// Which rules are in force, by VM that runs: none for one of which nothing was heard, for it ran before anybody listened.
+    /// Where libvirt cannot be asked, a VM whose tap is here runs.
     pub fn rule_logs(&self, taps: &Taps) -> RuleLogs {
         let running = libvirt::domains(&self.libvirt_dir).ok();
         let domain = |vm: &Vm| running.as_ref().and_then(|running| running.get(&vm.name));
-        let runs = |vm: &&Vm| domain(vm).is_some() || vm.nics.values().any(|nic| tap(nic, taps).is_some());
+        let here: HashSet<_> = self.here(taps).into_iter().map(|(vm, _)| vm).collect();
+        let runs = |vm: &&Vm| domain(vm).is_some() || here.contains(&vm.name);
         let users = self.registry.vms().values().filter(|vm| !vm.system && vm.name.starts_with(USERS));
         let known = users.filter(runs).map(|vm| rule_log(vm, domain(vm).and_then(|domain| domain.id.as_deref())));
-        known.chain(self.lost.iter().filter_map(|name| lost_log(name))).collect()
+        let others = running.iter().flat_map(BTreeMap::keys).chain(&self.lost);
+        let others = others.filter(|name| !self.registry.vms().contains_key(*name));
+        known.chain(others.filter_map(|name| unheard_log(name))).collect()
     }
 }
 
 /// What is in force for a VM of whom nothing is known but its name, which has the management server's number in it.
-fn lost_log(name: &str) -> Option<RuleLog> {
+fn unheard_log(name: &str) -> Option<RuleLog> {
     let id = name.strip_prefix(USERS)?.split('-').nth(1)?;
     let is_number = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| RuleLog::initial(name.to_owned(), id.to_owned(), String::new(), NO_DOMAIN.to_owned()))
-}
-
-/// The tap of a NIC, if it is here.
-fn tap<'a>(nic: &'a KnownNic, taps: &'a Taps) -> Option<&'a str> {
-    taps.of(nic.mac, &nic.interface).filter(|tap| taps.has(tap))
 }
 
 /// What is in force for a VM: of several NICs' rules the oldest.

@@ -200,6 +200,19 @@ impl Command {
             unknown => return Err(UsageError::UnknownCommand(unknown.to_owned())),
         })
     }
+
+    /// The VM that it is about, if it is about one.
+    pub fn vm(&self) -> Option<&str> {
+        match self {
+            Self::DefaultNetworkRules { nic, .. } | Self::AddNetworkRules { nic, .. } => Some(&nic.vm),
+            Self::DestroyVm { vm }
+            | Self::DestroyNic { vm, .. }
+            | Self::SecondaryAddresses { vm, .. }
+            | Self::VerifyNetworkRules { vm, .. }
+            | Self::SystemVm { vm } => Some(vm),
+            Self::CanBridgeFirewall | Self::GetRuleLogs | Self::CleanupRules => None,
+        }
+    }
 }
 
 /// `--name value` and `--name=value`, and a value may begin with one dash. A flag that is given twice has the later value.

@@ -9,6 +9,7 @@ use ipv6_sg_common::eui64;
 use super::Registry;
 use super::command::Secondary;
 use super::living::Living;
+use super::places;
 use super::record::{KnownNic, Vm};
 use crate::cloudstack::Taps;
 use crate::state::{Declarations, Network, Origin, Port, SecurityGroup};
@@ -27,10 +28,11 @@ pub fn declare(registry: &Registry, taps: &Taps, networks: &Networks) -> Declara
     let mut living = Living::default();
     for (vm, nic, interface) in by_presence(registry, taps) {
         let origin = Origin::new(&format!("{PREFIX} {}", vm.name));
-        let (network, prefix) = network(nic, networks);
+        let (network, prefix) = network(&vm.name, nic, networks);
         let name = format!("{PREFIX}:{}", nic_name(&vm.name, nic, vm.nics.len()));
+        let version = vm.version_of(nic);
         // Before the first rules were said nothing may come in.
-        let groups = nic.version.iter().map(|_| name.clone()).collect();
+        let groups = version.iter().map(|_| name.clone()).collect();
         let port = port(&vm.name, nic, interface, network.clone(), groups, origin.clone());
         let Some(port) = living.admit(port, prefix, Presence::of(nic, taps, interface)) else { continue };
         declared.ports.push(port);
@@ -39,7 +41,7 @@ pub fn declare(registry: &Registry, taps: &Taps, networks: &Networks) -> Declara
             let new = Network { name: network.clone(), prefixes, routers: Vec::new(), origin: origin.clone() };
             own.entry(network).or_insert(new);
         }
-        declared.groups.extend(nic.version.as_ref().map(|version| SecurityGroup {
+        declared.groups.extend(version.map(|version| SecurityGroup {
             origin,
             name,
             ingress: version.rules.ingress.clone(),
@@ -74,8 +76,8 @@ impl Presence {
 
 /// The NICs with their interfaces, those first that are here.
 fn by_presence<'a>(registry: &'a Registry, taps: &'a Taps) -> Vec<(&'a Vm, &'a KnownNic, &'a str)> {
-    let nics = registry.vms().values().flat_map(|vm| vm.nics.values().map(move |nic| (vm, nic)));
-    let mut nics: Vec<_> = nics.filter_map(|(vm, nic)| Some((vm, nic, taps.of(nic.mac, &nic.interface)?))).collect();
+    let nics = places(registry, taps).into_iter();
+    let mut nics: Vec<_> = nics.filter_map(|(vm, nic, interface)| Some((vm, nic, interface?))).collect();
     nics.sort_by_key(|(_, nic, interface)| Presence::of(nic, taps, interface));
     nics
 }
@@ -85,11 +87,12 @@ fn nic_name(vm: &str, nic: &KnownNic, nics: usize) -> String {
     if nics == 1 { vm.to_owned() } else { format!("{vm}/{}", nic.mac) }
 }
 
-/// The network that a NIC is on, as far as its address tells: the /64 that its address is formed from.
-fn network(nic: &KnownNic, networks: &Networks) -> (String, Option<Ipv6Net>) {
+/// The network that a NIC is on, as far as its address tells: the /64 that its address is formed from. One of which nothing is
+/// told is no other's: two of these may have NICs with one MAC.
+fn network(vm: &str, nic: &KnownNic, networks: &Networks) -> (String, Option<Ipv6Net>) {
     let of = |address| Ipv6Net::new(address, 64).map(|prefix| prefix.trunc()).ok();
     let Some(prefix) = nic.ipv6.filter(|address| is_slaac(nic, *address)).and_then(of) else {
-        return (PREFIX.to_owned(), None);
+        return (format!("{PREFIX} {vm}"), None);
     };
     (networks.get(&prefix).cloned().unwrap_or_else(|| format!("{PREFIX} {prefix}")), Some(prefix))
 }
@@ -160,13 +163,16 @@ mod tests {
     fn ports_networks_and_groups() {
         let declared = declare(&registry(&[ONE, TWO, NONE]), &Taps::default(), &Networks::default());
         let names = |list: &[Network]| list.iter().map(|network| network.name.clone()).collect::<Vec<_>>();
-        assert_eq!(names(&declared.networks), ["cloudstack", "cloudstack 2001:db8:1::/64"]);
+        assert_eq!(
+            names(&declared.networks),
+            ["cloudstack 2001:db8:1::/64", "cloudstack i-2-6-VM", "cloudstack i-2-7-VM"]
+        );
         let [one, two, none] = &declared.ports[..] else { panic!("{:?}", declared.ports) };
         assert_eq!((one.interface.as_str(), one.network.as_str()), ("vnet1", "cloudstack 2001:db8:1::/64"));
         assert_eq!(one.addresses, [Address::from_ip("2001:db8:1::100".parse().unwrap())]);
         assert_eq!(one.delegated, ["2001:db8:f000:10::/60".parse().unwrap()]);
         // An address that is not formed from the MAC is one of its own.
-        assert_eq!(two.network, "cloudstack");
+        assert_eq!(two.network, "cloudstack i-2-6-VM");
         assert_eq!(two.addresses, [Address::from_ip("2001:db8:1::5".parse().unwrap())]);
         assert_eq!(one.security_groups, Some(vec!["cloudstack:i-2-5-VM".to_owned()]));
         assert_eq!((&two.security_groups, declared.groups.len()), (&Some(vec!["cloudstack:i-2-6-VM".to_owned()]), 2));
@@ -180,8 +186,11 @@ mod tests {
         let known = Networks::from([("2001:db8:1::/64".parse().unwrap(), "pod1".to_owned())]);
         let declared = declare(&registry(&[ONE, TWO]), &Taps::default(), &known);
         let networks: Vec<_> = declared.ports.iter().map(|port| port.network.as_str()).collect();
-        assert_eq!(networks, ["pod1", "cloudstack"]);
-        assert_eq!(declared.networks.into_iter().map(|network| network.name).collect::<Vec<_>>(), ["cloudstack"]);
+        assert_eq!(networks, ["pod1", "cloudstack i-2-6-VM"]);
+        assert_eq!(
+            declared.networks.into_iter().map(|network| network.name).collect::<Vec<_>>(),
+            ["cloudstack i-2-6-VM"]
+        );
     }
 
     /// A VM that crashed, and another that has its address now; a third that is taken leave of.
@@ -209,6 +218,40 @@ mod tests {
         assert_eq!(who(&taps(&["vnet1", "vnet3"])), (vec!["i-2-5-VM".to_owned()], 3, true));
         // Two that are here: only who said so can know which is wrong.
         assert!(!who(&taps(&["vnet1", "vnet2"])).2);
+    }
+
+    /// Tenants choose MACs, which are unique in their network alone. Taps have MACs without the first octet.
+    #[test]
+    fn two_nics_whose_taps_have_one_mac() {
+        let call = |vm: u8, mac: &str, address: &str| {
+            format!(
+                "default_network_rules --vmname i-2-{vm}-VM --vmid {vm} --vmmac {mac} --vif vnet{vm} --vmip6 {address}"
+            )
+        };
+        let tap = |name: &str| (name.to_owned(), "fe:7a:88:00:00:01".parse().unwrap());
+        let (mac, other) = ("06:7a:88:00:00:01", "02:7a:88:00:00:01");
+        for (victim, attacker) in [
+            // On another network, told by its /64; on two of which nothing is told; and a MAC of its own.
+            (call(5, mac, "2001:db8:1:0:47a:88ff:fe00:1"), call(4, mac, "2001:db8:2:0:47a:88ff:fe00:1")),
+            (call(5, mac, ""), call(4, mac, "")),
+            (call(5, mac, ""), call(4, other, "")),
+        ] {
+            for calls in [[&victim, &attacker], [&attacker, &victim]] {
+                let registry = registry(&calls.map(String::as_str));
+                let ports = |taps: &[&str]| {
+                    let declared =
+                        declare(&registry, &Taps::new(taps.iter().map(|name| tap(name))), &Networks::default());
+                    let model = Model::assemble([declared]).unwrap();
+                    let ports = model.ports().values().map(|port| (port.interface.clone(), port.vm.clone()));
+                    ports.filter(|(interface, _)| taps.contains(&interface.as_str())).collect::<Vec<_>>()
+                };
+                let own = |vm: u8| (format!("vnet{vm}"), format!("i-2-{vm}-VM"));
+                assert_eq!(ports(&["vnet4", "vnet5"]), [own(4), own(5)], "{calls:?}");
+                // Whose tap is gone has not the other's.
+                assert_eq!(ports(&["vnet4"]), [own(4)], "{calls:?}");
+                assert_eq!(ports(&["vnet5"]), [own(5)], "{calls:?}");
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! - [`command`]: one call, out of its arguments
 //! - [`rules`]: the text of its `--rules`
 //! - [`rule_logs`]: what it asks every minute
+//! - [`places`](mod@places): which tap is which NIC's
 //! - [`declare`](mod@declare): as desired state; with it `living`, who has what
 //! - [`record`] and [`registry`]: what is known after all calls so far
 //! - [`store`]: where that is kept
@@ -10,6 +11,7 @@
 pub mod command;
 pub mod declare;
 mod living;
+mod places;
 pub mod record;
 pub mod registry;
 pub mod rule_logs;
@@ -18,6 +20,7 @@ pub mod store;
 
 pub use command::{Command, Nic, UsageError};
 pub use declare::{Networks, declare};
+pub use places::places;
 pub use record::Vm;
 pub use registry::{Change, Registry, Unknown};
 pub use rule_logs::{RuleLog, RuleLogs};

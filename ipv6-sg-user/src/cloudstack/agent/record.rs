@@ -31,7 +31,7 @@ pub struct Vm {
 pub struct KnownNic {
     /// The VM's MAC.
     pub mac: Mac,
-    /// Its tap, as the agent said; empty before it has.
+    /// Its tap, as the agent said; empty before it has, and since it said that this one is another VM's.
     pub interface: String,
     /// Its IPv4 address.
     pub ipv4: Option<Ipv4Addr>,
@@ -39,7 +39,7 @@ pub struct KnownNic {
     pub ipv6: Option<Ipv6Addr>,
     /// What else it may use.
     pub secondary: BTreeSet<Secondary>,
-    /// Its rules; `None` before the first were said: nothing may come in, everything may leave.
+    /// Its rules, of those that were said of itself; `None` before the first were.
     pub version: Option<Version>,
     /// It was taken leave of, and is guarded until its tap is gone.
     pub leaving: bool,
@@ -117,6 +117,14 @@ impl Vm {
         Self { name: name.to_owned(), id: id.to_owned(), system: false, nics: BTreeMap::new() }
     }
 
+    /// The rules of a NIC: its own, or where none were said of it what is the newest of the VM's. Security groups are the VM's,
+    /// and the management server names one of its NICs for all.
+    pub fn version_of<'a>(&'a self, nic: &'a KnownNic) -> Option<&'a Version> {
+        let stays = self.nics.values().filter(|other| nic.leaving || !other.leaving);
+        let newest = || stays.filter_map(|other| other.version.as_ref()).max_by_key(|version| version.sequence);
+        nic.version.as_ref().or_else(newest)
+    }
+
     /// As it is written down.
     ///
     /// # Errors
@@ -177,7 +185,10 @@ impl NicRecord {
         };
         Ok(KnownNic {
             mac: checked("mac", &self.mac, value::mac)?,
-            interface: checked("interface", &self.interface, value::interface)?,
+            interface: match self.interface.as_str() {
+                "" => String::new(),
+                named => checked("interface", named, value::interface)?,
+            },
             ipv4: self.ipv4,
             ipv6: self.ipv6,
             secondary: self.secondary,

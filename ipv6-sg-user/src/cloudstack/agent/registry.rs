@@ -104,6 +104,7 @@ impl Registry {
                         }
                     }
                     known.arrive(nic);
+                    registry.outdate(nic, *sequence, now);
                 },
             )),
             Command::DestroyVm { vm } => Ok(self.change_one(vm, |vm| {
@@ -111,9 +112,7 @@ impl Registry {
                 vm.nics.values_mut().for_each(|nic| nic.leaving = true);
             })),
             Command::DestroyNic { vm, mac } => Ok(self.change_one(vm, |vm| {
-                if let Some(nic) = vm.nics.get_mut(mac) {
-                    nic.leaving = true;
-                }
+                vm.unplug(*mac);
             })),
             Command::SecondaryAddresses { vm, mac, addresses, add } => self.secondary(vm, *mac, addresses, *add),
             Command::VerifyNetworkRules { vm, mac } => {
@@ -144,8 +143,8 @@ impl Registry {
     }
 
     /// Forgets the NICs that leave and whose tap `is_there` does not know any more.
-    pub fn forget(&mut self, is_there: impl Fn(&KnownNic) -> bool) -> Change {
-        self.change_all(|vm| vm.nics.retain(|_, nic| !nic.leaving || is_there(nic)))
+    pub fn forget(&mut self, is_there: impl Fn(&str, &KnownNic) -> bool) -> Change {
+        self.change_all(|Vm { name, nics, .. }| nics.retain(|_, nic| !nic.leaving || is_there(name, nic)))
     }
 
     /// Has it be as it was before a change, of which nothing else was changed since.
@@ -158,18 +157,29 @@ impl Registry {
         }
     }
 
-    /// The NIC, which is there now. Who had its MAC before was not taken leave of, and is gone. Whose its interface is only the
-    /// host can tell: a late call names one that is another VM's by now.
+    /// The NIC, which is there now. Who had its MAC and its interface before has that interface no more; its MAC alone may be
+    /// another's too, on another network. Whose an interface is only the host can tell: a late call names one that is another
+    /// VM's by now.
     fn claim(&mut self, nic: &Nic) -> &mut KnownNic {
-        for vm in self.vms.values_mut().filter(|vm| vm.name != nic.vm) {
-            vm.nics.remove(&nic.mac);
-        }
+        let others = self.vms.values_mut().filter(|vm| vm.name != nic.vm);
+        let same = others.filter_map(|vm| vm.nics.get_mut(&nic.mac)).filter(|known| known.interface == nic.interface);
+        same.for_each(|known| known.interface.clear());
         let vm = self.vms.entry(nic.vm.clone()).or_insert_with(|| Vm::new(&nic.vm, &nic.id));
         if vm.id != nic.id || vm.system {
             // Another VM of the same name: what was said of the first is not about it.
             *vm = Vm::new(&nic.vm, &nic.id);
         }
         vm.nics.entry(nic.mac).or_insert_with(|| KnownNic::new(nic.mac))
+    }
+
+    /// Has the rules of a VM's other NICs be those of this one, where they are older and were not said again for so long that
+    /// nobody will: the management server names one NIC of a VM, and may have come to name another one.
+    fn outdate(&mut self, nic: &Nic, sequence: i64, now: SystemTime) {
+        let others = self.vms.get_mut(&nic.vm).into_iter().flat_map(|vm| vm.nics.values_mut());
+        for other in others.filter(|other| other.mac != nic.mac) {
+            let is_old = |version: &Version| version.sequence < sequence && version.age(now) >= LATE;
+            other.version.take_if(|version| is_old(version));
+        }
     }
 
     fn secondary(&mut self, vm: &str, mac: Mac, addresses: &[Secondary], add: bool) -> Result<Change, Unknown> {
@@ -235,6 +245,19 @@ impl Registry {
 }
 
 impl Vm {
+    /// A NIC leaves. The rules that were said of it alone are the others' too, and stay.
+    fn unplug(&mut self, mac: Mac) {
+        let version = self.nics.get(&mac).and_then(|nic| nic.version.clone());
+        let is_last = self.nics.values().all(|nic| nic.mac == mac || nic.version.is_none());
+        for nic in self.nics.values_mut() {
+            if nic.mac == mac {
+                nic.leaving = true;
+            } else if is_last {
+                nic.version.clone_from(&version);
+            }
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.nics.is_empty() && !self.system
     }
@@ -248,8 +271,11 @@ impl Version {
 
     /// Whether rules of this number are older than these, and were overtaken on their way.
     fn is_newer(&self, sequence: i64, now: SystemTime) -> bool {
-        let age = now.duration_since(self.at).unwrap_or_default();
-        sequence < self.sequence && age < LATE
+        sequence < self.sequence && self.age(now) < LATE
+    }
+
+    fn age(&self, now: SystemTime) -> Duration {
+        now.duration_since(self.at).unwrap_or_default()
     }
 }
 

@@ -43,7 +43,7 @@ pub enum Oddity {
     },
     /// NICs and taps that cannot be told apart.
     #[error(
-        "{mac} of {vm} is the MAC of {nics} NICs and {taps} taps on this host, but for the first octet: which is whose cannot be told, and none is guarded"
+        "{mac} of {vm} is the MAC of {nics} NICs and {taps} taps on this host, but for the first octet: which is whose cannot be told, and they are left as they are"
     )]
     Ambiguous {
         /// A VM.

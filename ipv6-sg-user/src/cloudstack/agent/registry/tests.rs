@@ -78,8 +78,8 @@ fn a_vm_lives_and_dies() {
     let gone = Command::DestroyVm { vm: "i-2-5-VM".to_owned() };
     assert_eq!((host.hears(&gone), host.hears(&gone)), (1, 0));
     assert!(host.nic("i-2-5-VM", MAC).leaving);
-    assert!(host.registry.forget(|_| true).is_empty());
-    assert_eq!(host.registry.forget(|_| false).vms().count(), 1);
+    assert!(host.registry.forget(|_, _| true).is_empty());
+    assert_eq!(host.registry.forget(|_, _| false).vms().count(), 1);
     assert_eq!(host.registry, Registry::default());
     assert_eq!(host.hears(&gone), 0);
 }
@@ -113,8 +113,42 @@ fn a_vm_with_two_nics() {
     assert_eq!(host.nic("i-2-5-VM", second).version.as_ref().unwrap().rules, rules(WEB));
     assert_eq!(host.sequence(), Some(3));
     host.hears(&Command::DestroyNic { vm: "i-2-5-VM".to_owned(), mac: second.parse().unwrap() });
-    assert_eq!(host.registry.forget(|_| false).vms().count(), 1);
+    assert_eq!(host.registry.forget(|_, _| false).vms().count(), 1);
     assert_eq!(host.registry.vms()["i-2-5-VM"].nics.len(), 1);
+}
+
+/// The management server names one NIC of a VM, and its security groups are the VM's.
+#[test]
+fn rules_of_a_nic_that_is_never_named() {
+    let mut host = Host::new();
+    let (second, egress) = ("06:7a:88:00:00:8c", "E:tcp;25;25;2001:db8::/32,NEXT;");
+    let start = |mac, tap| Command::DefaultNetworkRules { nic: nic("i-2-5-VM", mac, tap), check: false };
+    host.hears(&start(MAC, "vnet1"));
+    host.hears(&start(second, "vnet2"));
+    let of = |host: &Host, mac| {
+        let vm = &host.registry.vms()["i-2-5-VM"];
+        vm.version_of(host.nic("i-2-5-VM", mac)).map(|version| version.sequence)
+    };
+    assert_eq!(of(&host, second), None);
+    host.hears(&add(nic("i-2-5-VM", MAC, "vnet1"), 3, egress));
+    assert_eq!((of(&host, second), host.sequence_of("i-2-5-VM", second)), (Some(3), None));
+    // The one that is named is unplugged.
+    host.hears(&Command::DestroyNic { vm: "i-2-5-VM".to_owned(), mac: MAC.parse().unwrap() });
+    assert_eq!((of(&host, MAC), of(&host, second)), (Some(3), Some(3)));
+    assert_eq!(host.registry.forget(|_, _| false).vms().count(), 1);
+    assert_eq!(of(&host, second), Some(3));
+    // It is plugged again, and another one is named from now on.
+    host.hears(&start(MAC, "vnet1"));
+    assert_eq!(of(&host, MAC), Some(3));
+    host.hears(&add(nic("i-2-5-VM", MAC, "vnet1"), 4, SSH));
+    host.now += LATE;
+    host.hears(&add(nic("i-2-5-VM", MAC, "vnet1"), 5, WEB));
+    assert_eq!((of(&host, MAC), of(&host, second)), (Some(5), Some(5)));
+    // A new life has no rules yet.
+    host.hears(&Command::DestroyVm { vm: "i-2-5-VM".to_owned() });
+    assert_eq!((of(&host, MAC), of(&host, second)), (Some(5), Some(5)));
+    host.hears(&start(second, "vnet2"));
+    assert_eq!(of(&host, second), None);
 }
 
 #[test]
@@ -153,9 +187,14 @@ fn who_was_not_taken_leave_of() {
     assert_eq!(host.hears(&add(nic("i-2-6-VM", other, "vnet1"), 1, WEB)), 1);
     assert_eq!(host.registry.vms().keys().collect::<Vec<_>>(), ["i-2-5-VM", "i-2-6-VM"]);
     host.hears(&Command::DestroyVm { vm: "i-2-5-VM".to_owned() });
-    assert_eq!(host.registry.forget(|_| false).vms().count(), 1);
-    assert_eq!(host.hears(&add(nic("i-2-7-VM", other, "vnet7"), 1, WEB)), 2);
-    assert_eq!(host.registry.vms().keys().collect::<Vec<_>>(), ["i-2-7-VM"]);
+    assert_eq!(host.registry.forget(|_, _| false).vms().count(), 1);
+    // On another network somebody may have the same MAC. Under the same tap there is one.
+    assert_eq!(host.hears(&add(nic("i-2-7-VM", other, "vnet7"), 1, WEB)), 1);
+    assert_eq!(host.nic("i-2-6-VM", other).interface, "vnet1");
+    assert_eq!(host.hears(&add(nic("i-2-7-VM", other, "vnet1"), 1, WEB)), 2);
+    assert_eq!((host.nic("i-2-6-VM", other).interface.as_str(), host.registry.vms().len()), ("", 2));
+    host.hears(&Command::DestroyVm { vm: "i-2-6-VM".to_owned() });
+    assert_eq!(host.registry.forget(|_, _| false).vms().count(), 1);
     // It runs no longer.
     assert_eq!(host.registry.keep(|vm, _| vm.name == "i-2-8-VM").vms().count(), 1);
     assert!(host.nic("i-2-7-VM", other).leaving);
@@ -175,7 +214,7 @@ fn system_vms() {
     let there = Command::SystemVm { vm: "r-4-VM".to_owned() };
     assert_eq!((host.hears(&there), host.hears(&there)), (1, 0));
     assert!(host.registry.vms()["r-4-VM"].system);
-    assert!(host.registry.forget(|_| false).is_empty());
+    assert!(host.registry.forget(|_, _| false).is_empty());
     assert!(host.registry.keep(|_, _| true).is_empty());
     assert_eq!(host.registry.keep(|_, _| false).vms().count(), 1);
     assert_eq!(host.registry, Registry::default());

@@ -143,7 +143,7 @@ fn nics_that_cannot_be_told_apart() {
         messages(&declared),
         [
             "06:7a:88:00:00:01 of i-2-1-VM is the MAC of 2 NICs and 1 taps on this host, but for the first octet: which is whose \
-          cannot be told, and none is guarded"
+          cannot be told, and they are left as they are"
         ]
     );
     // Somebody who is only under way is not taken for one who is here.
