@@ -4,6 +4,8 @@
 //! - [`state`]: what the operator wants, read and checked
 //! - [`cloudstack`]: what CloudStack says, in the words of the state
 //! - [`sources`]: what files and CloudStack want together
+//! - [`links`]: the interfaces that are here
+//! - [`poll`]: asking somebody again and again, and keeping what he last answered
 //! - [`compile`]: what the maps should hold for it
 //! - [`kernel`]: loading, pinning, attaching, writing the maps
 //! - [`daemon`]: keeping the kernel at what is wanted while interfaces and state change
@@ -14,7 +16,10 @@ pub mod cli;
 pub mod cloudstack;
 pub mod compile;
 pub mod daemon;
+mod durable;
 pub mod kernel;
+pub mod links;
+pub mod poll;
 pub mod sources;
 pub mod state;
 
