@@ -5,6 +5,7 @@
 //! - [`cloudstack`]: what CloudStack says, in the words of the state
 //! - [`sources`]: what files and CloudStack want together
 //! - [`kea`]: the database of the DHCPv6 server, where prefixes are reserved for VMs
+//! - [`pd`]: which VM has which prefix, recorded there
 //! - [`compile`]: what the maps should hold for it
 //! - [`kernel`]: loading, pinning, attaching, writing the maps
 //! - [`daemon`]: keeping the kernel at what is wanted while interfaces and state change
@@ -17,6 +18,7 @@ pub mod compile;
 pub mod daemon;
 pub mod kea;
 pub mod kernel;
+pub mod pd;
 mod secret;
 pub mod sources;
 pub mod state;
