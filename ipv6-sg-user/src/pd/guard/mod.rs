@@ -20,6 +20,8 @@ pub(super) struct Piece {
     exists: String,
     /// Makes it.
     make: String,
+    /// Whether it can be looked for only where all before it are.
+    needs_others: bool,
 }
 
 /// What was done to set a pool up.
@@ -58,9 +60,16 @@ impl Pool {
         self.refuse_other_pools().await?;
         self.refuse_what_overlaps().await?;
         let mut done = SetUp::default();
-        for piece in self.missing_guards().await? {
-            self.database.define(&piece.make).await?;
-            done.installed.push((piece.name, piece.purpose));
+        // Some can be looked for only where others are.
+        loop {
+            let missing = self.missing_guards().await?;
+            if missing.is_empty() {
+                break;
+            }
+            for piece in missing {
+                self.database.define(&piece.make).await?;
+                done.installed.push((piece.name, piece.purpose));
+            }
         }
         done.new_pool = self.at_once(async |pool| pool.make().await).await?;
         Ok(done)
@@ -71,10 +80,13 @@ impl Pool {
         statements(&self.database)
     }
 
-    /// What is not installed.
+    /// What is not installed, as far as it can be looked for.
     pub(super) async fn missing_guards(&mut self) -> Result<Vec<Piece>, PdError> {
         let mut missing = Vec::new();
         for piece in pieces(self.database.kind(), self.database.schema().reservations) {
+            if piece.needs_others && !missing.is_empty() {
+                continue;
+            }
             if self.database.row(&piece.exists, Vec::new()).await?.is_none() {
                 missing.push(piece);
             }

@@ -14,6 +14,7 @@ pub(super) fn pieces(address: Address) -> Vec<Piece> {
             "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{name}'"
         ),
         make: make.to_owned(),
+        needs_others: false,
     };
     let routine = |name: &'static str, purpose, make: &str| Piece {
         name,
@@ -22,6 +23,7 @@ pub(super) fn pieces(address: Address) -> Vec<Piece> {
             "SELECT 1 FROM information_schema.routines WHERE routine_schema = DATABASE() AND routine_name = '{name}'"
         ),
         make: make.to_owned(),
+        needs_others: false,
     };
     let trigger = |name: &'static str, purpose, make: &str| Piece {
         name,
@@ -30,6 +32,7 @@ pub(super) fn pieces(address: Address) -> Vec<Piece> {
             "SELECT 1 FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND trigger_name = '{name}'"
         ),
         make: make.to_owned(),
+        needs_others: false,
     };
     let fill = Piece {
         name: "ipv6_sg_prefixes, filled",
@@ -39,6 +42,7 @@ pub(super) fn pieces(address: Address) -> Vec<Piece> {
                  WHERE r.type = 2 AND p.reservation_id IS NULL)"
             .to_owned(),
         make: fill(address),
+        needs_others: true,
     };
     vec![
         table("ipv6_sg_lock", "one writer of prefixes at a time", LOCK),

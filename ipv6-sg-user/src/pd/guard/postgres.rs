@@ -14,6 +14,7 @@ pub(super) fn pieces() -> Vec<Piece> {
             "SELECT 1 FROM pg_constraint WHERE conname = '{name}' AND conrelid = to_regclass('ipv6_reservations')"
         ),
         make: format!("ALTER TABLE ipv6_reservations ADD CONSTRAINT {name} {rule}"),
+        needs_others: false,
     };
     let canonical =
         format!("CHECK (type <> 2 OR (family(address::inet) = 6 AND host({NETWORK}) = host(address::inet)))");
@@ -26,6 +27,7 @@ pub(super) fn pieces() -> Vec<Piece> {
             purpose: "prefixes in their order, in which gaps are looked for",
             exists: "SELECT 1 FROM pg_class WHERE oid = to_regclass('ipv6_sg_order')".to_owned(),
             make: format!("CREATE INDEX ipv6_sg_order ON ipv6_reservations (({NETWORK})) WHERE type = 2"),
+            needs_others: false,
         },
         Piece {
             name: "ipv6_sg_tell",
@@ -42,6 +44,7 @@ pub(super) fn pieces() -> Vec<Piece> {
                  CREATE TRIGGER ipv6_sg_tell AFTER UPDATE OR DELETE ON hosts \
                  FOR EACH STATEMENT EXECUTE FUNCTION ipv6_sg_tell()"
             ),
+            needs_others: false,
         },
     ]
 }
