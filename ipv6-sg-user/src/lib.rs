@@ -3,9 +3,11 @@
 //! - [`cli`]: what a person types, one file a verb
 //! - [`state`]: what the operator wants, read and checked
 //! - [`cloudstack`]: what CloudStack says, in the words of the state
-//! - [`sources`]: what files and CloudStack want together
+//! - [`sources`]: what files, CloudStack and Kea want together
 //! - [`links`]: the interfaces that are here
 //! - [`poll`]: asking somebody again and again, and keeping what he last answered
+//! - [`kea`]: the database of the DHCPv6 server, where prefixes are reserved for VMs
+//! - [`pd`]: which VM has which prefix, recorded there
 //! - [`compile`]: what the maps should hold for it
 //! - [`kernel`]: loading, pinning, attaching, writing the maps
 //! - [`daemon`]: keeping the kernel at what is wanted while interfaces and state change
@@ -17,9 +19,12 @@ pub mod cloudstack;
 pub mod compile;
 pub mod daemon;
 mod durable;
+pub mod kea;
 pub mod kernel;
 pub mod links;
+pub mod pd;
 pub mod poll;
+mod secret;
 pub mod sources;
 pub mod state;
 

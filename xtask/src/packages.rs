@@ -53,6 +53,13 @@ pub(crate) const MACHINE: &[Package] = &[
 pub(crate) const CLOUDSTACK: &[Package] =
     &[package(Need::CloudStack, "python3-venv", "a Python of the tests' own, for CloudStack's public client")];
 
+/// What prefixes are recorded in.
+pub(crate) const KEA: &[Package] = &[
+    package(Need::Kea, "kea-admin", "makes the tables of the DHCPv6 server's database"),
+    package(Need::Kea, "mariadb-server", "a database that Kea can be told to use"),
+    package(Need::Kea, "postgresql", "the other one"),
+];
+
 /// What starts guests on most hypervisors.
 pub(crate) const GUEST: &[Package] = &[
     package(Need::Guest, "libvirt-clients", "tells libvirt to start a guest"),
@@ -89,7 +96,7 @@ mod tests {
     #[test]
     fn no_package_is_listed_twice() {
         let mut seen = HashSet::new();
-        for package in [TOOLCHAIN, LINKER, TOOLS, MACHINE, CLOUDSTACK, GUEST, PACKAGER, SYSTEM, RIVALS].concat() {
+        for package in [TOOLCHAIN, LINKER, TOOLS, MACHINE, CLOUDSTACK, KEA, GUEST, PACKAGER, SYSTEM, RIVALS].concat() {
             assert!(seen.insert(package.name), "{} is listed twice", package.name);
         }
     }

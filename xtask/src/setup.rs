@@ -13,7 +13,7 @@ use nix::{
 };
 
 use crate::{
-    packages::{CLOUDSTACK, GUEST, LINKER, MACHINE, PACKAGER, Package, RIVALS, SYSTEM, TOOLCHAIN, TOOLS},
+    packages::{CLOUDSTACK, GUEST, KEA, LINKER, MACHINE, PACKAGER, Package, RIVALS, SYSTEM, TOOLCHAIN, TOOLS},
     qemu, sh,
     toolchain::{self, LLVM_MAJOR, Toolchain},
     ui,
@@ -26,6 +26,7 @@ pub(crate) enum Need {
     Lint,
     Test,
     CloudStack,
+    Kea,
     Machine,
     Guest,
     Dist,
@@ -80,12 +81,13 @@ pub(crate) fn is_root() -> bool {
 /// reader's.
 fn missing_packages(needs: &[Need]) -> Vec<Package> {
     let compiler = Toolchain::find();
-    let mut wanted = [TOOLS, MACHINE, CLOUDSTACK, GUEST, PACKAGER, SYSTEM, RIVALS].concat();
+    let mut wanted = [TOOLS, MACHINE, CLOUDSTACK, KEA, GUEST, PACKAGER, SYSTEM, RIVALS].concat();
     wanted.extend(TOOLCHAIN.iter().filter(|package| match package.need {
         Need::Build => compiler.is_none(),
         Need::Lint
         | Need::Test
         | Need::CloudStack
+        | Need::Kea
         | Need::Machine
         | Need::Guest
         | Need::Dist

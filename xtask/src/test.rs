@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::builder::PossibleValuesParser;
 
 use crate::{
-    dist, python,
+    dist, kea, python,
     setup::{self, Need},
     sh, ui, vm,
 };
@@ -29,6 +29,8 @@ enum Stage {
     Bare,
     /// A public client of CloudStack's API.
     CloudStack,
+    /// Databases, and the tables of Kea's releases.
+    Kea,
     /// Virtual machines.
     Guests,
     /// Debian packages, and a systemd to install them beside.
@@ -40,6 +42,8 @@ impl Stage {
         match self {
             Self::Bare => &[],
             Self::CloudStack => &[Need::CloudStack],
+            // The keys of other releases are a machine's.
+            Self::Kea => &[Need::Kea, Need::Machine],
             Self::Guests => &[Need::Machine, Need::Guest],
             Self::Packages => &[Need::Dist, Need::System],
         }
@@ -74,6 +78,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "net", packages: &[], prefixes: &["corpus_net", "stories_net", "net_"], stage: Stage::Bare },
     Suite { name: "daemon", packages: &[], prefixes: &["daemon_", "cli_"], stage: Stage::Bare },
     Suite { name: "cloudstack", packages: &[], prefixes: &["cloudstack_"], stage: Stage::CloudStack },
+    Suite { name: "pd", packages: &[], prefixes: &["pd_"], stage: Stage::Kea },
     Suite { name: "guest", packages: &[], prefixes: &["guest_"], stage: Stage::Guests },
     Suite { name: "dist", packages: &[], prefixes: &["dist_"], stage: Stage::Packages },
 ];
@@ -137,6 +142,7 @@ fn cargo_test(suite: &Suite, flags: &[&str], args: &Args) -> Result<()> {
     match suite.stage {
         Stage::Bare => &mut cargo,
         Stage::CloudStack => cargo.env(python::VARIABLE, python::prepare()?),
+        Stage::Kea => cargo.env(kea::SCHEMAS, kea::prepare()?),
         Stage::Guests => cargo.env(vm::GUEST, vm::guest()?),
         Stage::Packages => cargo.env(dist::PACKAGES, dist::for_tests()?),
     };

@@ -74,8 +74,14 @@ impl<T: Answer, E: Display + Send + 'static> Poller<T, E> {
 impl<T, E> Poller<T, E> {
     /// Asks soon, and not only when it is time: something here, a tap, is news.
     pub fn hurry(&self) {
-        // It has ended: so has the need.
-        let _ = self.orders.send(Order::Hurry);
+        self.hurrying()();
+    }
+
+    /// The same, for others to call.
+    pub fn hurrying(&self) -> impl Fn() + Send + use<T, E> {
+        let orders = self.orders.clone();
+        // It may have ended: so has the need.
+        move || drop(orders.send(Order::Hurry))
     }
 
     /// Ends it. Nothing is told after this; a question that is under way is not waited for.

@@ -72,6 +72,20 @@ impl Document {
         parse(text).map_err(|problem| self.invalid(value, key(), text.clone(), problem))
     }
 
+    /// A number within its bounds, both of which are in, or an error that names its key.
+    pub(super) fn number(
+        &self,
+        key: impl FnOnce() -> String,
+        number: &Spanned<u32>,
+        (least, most): (u32, u32),
+    ) -> Result<u32, Error> {
+        let value = *number.get_ref();
+        if (least..=most).contains(&value) {
+            return Ok(value);
+        }
+        Err(self.invalid(number, key(), value.to_string(), Problem::OutOfBounds(least, most)))
+    }
+
     /// The error that refuses what stands where `place` is.
     pub(super) fn invalid<T>(&self, place: &Spanned<T>, key: String, value: String, problem: Problem) -> Error {
         Invalid { origin: self.origin_of(place), key, value, problem }.into()

@@ -12,10 +12,14 @@ use super::document::Document;
 use super::{Error, Problem, value};
 
 mod cloudstack;
+mod database;
+mod pd;
 mod source;
 
 pub use cloudstack::Cloudstack;
-pub use source::{ManagementServer, Source};
+pub use database::Database;
+pub use pd::Pd;
+pub use source::{Kea, ManagementServer, Source};
 
 /// Where the settings are when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/ipv6-sg/config.toml";
@@ -96,6 +100,9 @@ pub struct Settings {
     pub conntrack: Conntrack,
     /// CloudStack's agent on this host.
     pub cloudstack: Cloudstack,
+    /// Prefix delegation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pd: Option<Pd>,
     /// Sources of the desired state that are asked.
     #[serde(skip_serializing_if = "Source::is_empty")]
     pub source: Source,
@@ -122,6 +129,7 @@ impl Default for Settings {
             metrics: None,
             conntrack: Conntrack { entries_per_port: FLOWS_PER_PORT },
             cloudstack: Cloudstack::default(),
+            pd: None,
             source: Source::default(),
         }
     }
@@ -148,6 +156,7 @@ struct Entries {
     conntrack: ConntrackEntries,
     #[serde(default)]
     cloudstack: cloudstack::Entries,
+    pd: Option<pd::Entries>,
     #[serde(default)]
     source: source::Entries,
 }
@@ -203,17 +212,10 @@ impl Settings {
             quarantine.push(document.value(|| format!("quarantine[{index}]"), text, pattern)?);
         }
         let metrics = entries.metrics.map(|text| document.value(|| "metrics".to_owned(), &text, socket)).transpose()?;
-        let entries_per_port = match entries.conntrack.entries_per_port {
-            None => default.conntrack.entries_per_port,
-            Some(number) => {
-                let (least, most) = ENTRIES_PER_PORT;
-                if !(least..=most).contains(number.get_ref()) {
-                    let (key, value) = ("conntrack.entries_per_port".to_owned(), number.get_ref().to_string());
-                    return Err(document.invalid(&number, key, value, Problem::OutOfBounds(least, most)));
-                }
-                number.into_inner()
-            }
-        };
+        let flows = entries.conntrack.entries_per_port;
+        let key = || "conntrack.entries_per_port".to_owned();
+        let flows = flows.map(|number| document.number(key, &number, ENTRIES_PER_PORT)).transpose()?;
+        let entries_per_port = flows.unwrap_or(default.conntrack.entries_per_port);
         Ok(Self {
             state_dir: directory("state_dir", entries.state_dir, default.state_dir)?,
             run_dir: directory("run_dir", entries.run_dir, default.run_dir)?,
@@ -226,6 +228,7 @@ impl Settings {
             metrics,
             conntrack: Conntrack { entries_per_port },
             cloudstack: entries.cloudstack.checked(document)?,
+            pd: entries.pd.map(|entries| entries.checked(document)).transpose()?,
             source: entries.source.checked(document)?,
         })
     }

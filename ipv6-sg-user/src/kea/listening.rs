@@ -1,0 +1,57 @@
+//! Hearing of changes without end, on a thread of its own, and telling that there was one.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+
+use super::Changes;
+use crate::state;
+
+/// How long to wait before listening again where nobody could be heard.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// The listening. It ends when this is dropped.
+pub struct Listening {
+    _stop: oneshot::Sender<()>,
+}
+
+impl Listening {
+    /// Calls `changed` after each change of the reservations, and whenever some may have been missed. Ends by itself where the
+    /// database tells nobody. Why it cannot be reached is told by whoever asks it.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn start(database: state::Database, changed: impl Fn() + Send + 'static) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
+        thread::Builder::new().name("kea-changes".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = listen(&database, changed) => {}
+                    _ = stopped => {}
+                }
+            });
+        })?;
+        Ok(Self { _stop: stop })
+    }
+}
+
+async fn listen(database: &state::Database, changed: impl Fn()) {
+    loop {
+        match Changes::listen(database).await {
+            Ok(None) => return,
+            Ok(Some(mut changes)) => {
+                changed();
+                while changes.next().await.is_ok() {
+                    changed();
+                }
+                changed();
+            }
+            Err(error) => tracing::debug!("changes are not heard of: {error}"),
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
