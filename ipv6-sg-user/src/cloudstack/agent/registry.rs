@@ -135,16 +135,35 @@ impl Registry {
 
     /// Has everything leave that `is_there` does not know: NICs, and system VMs.
     pub fn keep(&mut self, is_there: impl Fn(&Vm, Option<&KnownNic>) -> bool) -> Change {
-        self.change_all(|vm| {
+        let mut change = Change::default();
+        self.vms.retain(|name, vm| {
+            let was = vm.clone();
             let gone: Vec<_> = vm.nics.values().filter(|nic| !is_there(vm, Some(nic))).map(|nic| nic.mac).collect();
             vm.nics.values_mut().filter(|nic| gone.contains(&nic.mac)).for_each(|nic| nic.leaving = true);
             vm.system = vm.system && is_there(vm, None);
-        })
+            if *vm != was {
+                change.before.insert(name.clone(), Some(was));
+            }
+            !vm.is_empty()
+        });
+        change
     }
 
     /// Forgets the NICs that leave and whose tap `is_there` does not know any more.
     pub fn forget(&mut self, is_there: impl Fn(&str, &KnownNic) -> bool) -> Change {
-        self.change_all(|Vm { name, nics, .. }| nics.retain(|_, nic| !nic.leaving || is_there(name, nic)))
+        let has_left = |vm: &Vm, nic: &KnownNic| nic.leaving && !is_there(&vm.name, nic);
+        let mut change = Change::default();
+        // Most have not, and this is asked at every occasion.
+        self.vms.retain(|name, vm| {
+            let left: Vec<_> = vm.nics.values().filter(|nic| has_left(vm, nic)).map(|nic| nic.mac).collect();
+            if left.is_empty() {
+                return true;
+            }
+            change.before.insert(name.clone(), Some(vm.clone()));
+            vm.nics.retain(|mac, _| !left.contains(mac));
+            !vm.is_empty()
+        });
+        change
     }
 
     /// Has it be as it was before a change, of which nothing else was changed since.
@@ -198,20 +217,6 @@ impl Registry {
                 }
             },
         )
-    }
-
-    /// Does something to each VM.
-    fn change_all(&mut self, mut act: impl FnMut(&mut Vm)) -> Change {
-        let mut before = BTreeMap::new();
-        self.vms.retain(|name, vm| {
-            let was = vm.clone();
-            act(vm);
-            if *vm != was {
-                before.insert(name.clone(), Some(was));
-            }
-            !vm.is_empty()
-        });
-        Change { before }
     }
 
     /// Does something to the VM of this name, and to no others but those that `concerned` knows.
