@@ -10,6 +10,7 @@ mod calls;
 mod desire;
 mod enforcer;
 mod inbox;
+mod kea_source;
 mod links;
 mod metrics;
 mod plan;

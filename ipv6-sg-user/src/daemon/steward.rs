@@ -13,6 +13,7 @@ use super::api_source::ApiSource;
 use super::calls::Calls;
 use super::desire::{desired, xdp};
 use super::enforcer::{Order, Request};
+use super::kea_source::{KeaEvent, KeaSource};
 use super::links::attachments;
 use super::reload::reloaded;
 use super::status::Status;
@@ -22,7 +23,7 @@ use crate::cloudstack::api;
 use crate::compile::{self, Image, Memory};
 use crate::kernel::Attachment;
 use crate::links;
-use crate::sources::{self, Agent, LeftOut, Said};
+use crate::sources::{self, Agent, LeftOut, Said, Together};
 use crate::state::{Declarations, Model, Settings, directory};
 
 /// Something that the steward hears.
@@ -35,6 +36,8 @@ pub(super) enum News {
     Reload(Option<Box<Settings>>),
     /// What CloudStack's management server answers.
     Api(api::Event),
+    /// What Kea's database says.
+    Kea(KeaEvent),
     /// A call of CloudStack's agent, and who waits for its end: what it prints, or one line that says why not.
     Agent(Vec<String>, oneshot::Sender<Result<String, String>>),
     /// It is over.
@@ -47,6 +50,7 @@ pub(super) struct Steward {
     files: Vec<Declarations>,
     pub(super) agent: Agent,
     api: ApiSource,
+    kea: KeaSource,
     /// The interfaces that were here when it was last looked.
     present: Vec<Attachment>,
     pub(super) taps: Taps,
@@ -78,12 +82,12 @@ impl Steward {
         for record in &aside {
             tracing::error!("{record}");
         }
-        let api = ApiSource::open(settings)?;
+        let (api, kea) = (ApiSource::open(settings)?, KeaSource::open(settings)?);
         let links = links::present().context("cannot list interfaces")?;
         let (present, taps) = (attachments(&links), sources::taps(links));
         let (settings, found, left_out) = (settings.clone(), Found::default(), BTreeSet::new());
         let memory = Memory::default();
-        let mut steward = Self { settings, files, agent, api, present, taps, found, memory, left_out };
+        let mut steward = Self { settings, files, agent, api, kea, present, taps, found, memory, left_out };
         steward.look_at_agent();
         steward.found = steward.find();
         let whole = steward.whole()?;
@@ -96,7 +100,8 @@ impl Steward {
     /// # Errors
     /// There is no thread to be had.
     pub(super) fn ask(&mut self, news: &Sender<News>) -> Result<()> {
-        self.api.ask(news)
+        self.api.ask(news)?;
+        self.kea.ask(news)
     }
 
     /// Hears until it is told to stop, or nobody is left to speak.
@@ -113,7 +118,8 @@ impl Steward {
                         }
                         (about.files, about.reload) = (true, true);
                     }
-                    News::Api(event) => about.api |= self.api.hear(event),
+                    News::Api(event) => about.answers |= self.api.hear(event),
+                    News::Kea(event) => about.answers |= self.kea.hear(event),
                     News::Agent(arguments, reply) => calls.add(&arguments, reply),
                     News::Stop => return,
                 }
@@ -139,7 +145,7 @@ impl Steward {
         if !calls.is_empty() {
             return calls.serve(self, enforcer);
         }
-        let wanted_anew = moved || about.api;
+        let wanted_anew = moved || about.answers;
         match reread {
             Some(whole) => send(enforcer, Request::Desired(self.order(&whole, false))),
             None if wanted_anew => self.follow(enforcer),
@@ -163,13 +169,13 @@ impl Steward {
     /// # Errors
     /// The files contradict each other, or more is wanted than a host can have.
     fn whole(&mut self) -> Result<Whole> {
-        let (model, left_out) = self.together(&BTreeSet::new())?;
-        for LeftOut { vm, error } in &left_out {
+        let together = self.together(&BTreeSet::new())?;
+        for LeftOut { vm, error } in &together.left_out {
             if !self.left_out.contains(vm) {
                 tracing::error!("CloudStack has said of VM {vm} what cannot be: {error}");
             }
         }
-        self.compile(model, left_out)
+        self.compile(together)
     }
 
     /// The same with something `new` about these VMs, or about the files.
@@ -177,23 +183,26 @@ impl Steward {
     /// # Errors
     /// As well where something that was sound would be left out for it.
     pub(super) fn whole_with(&mut self, new: &BTreeSet<String>) -> Result<Whole> {
-        let (model, mut left_out) = self.together(new)?;
-        match left_out.iter().position(|left_out| !self.left_out.contains(&left_out.vm)) {
-            Some(index) => Err(left_out.swap_remove(index).error.into()),
-            None => self.compile(model, left_out),
+        let mut together = self.together(new)?;
+        match together.left_out.iter().position(|left_out| !self.left_out.contains(&left_out.vm)) {
+            Some(index) => Err(together.left_out.swap_remove(index).error.into()),
+            None => self.compile(together),
         }
     }
 
     /// Of two that contradict each other, who did so before does, and then who is new.
-    fn together(&self, new: &BTreeSet<String>) -> Result<(Model, Vec<LeftOut>)> {
+    fn together(&self, new: &BTreeSet<String>) -> Result<Together> {
         let doubted = self.left_out.union(new).cloned().collect();
         let (files, agent, api) = (&self.files[..], self.agent.registry(), self.api.inventory());
-        Ok(Said { files, agent, api, taps: &self.taps }.as_far_as_possible(&doubted)?)
+        let (kea, taps) = (self.kea.delegations(), &self.taps);
+        Ok(Said { files, agent, api, kea, taps }.as_far_as_possible(&doubted)?)
     }
 
-    fn compile(&mut self, model: Model, left_out: Vec<LeftOut>) -> Result<Whole> {
+    fn compile(&mut self, Together { model, left_out, not_given }: Together) -> Result<Whole> {
         let image = compile::compile_again(&model, &self.settings, &mut self.memory)?;
         self.api.note_oddities(&self.taps);
+        self.kea.note(&not_given);
+        self.kea.follow(&model);
         self.left_out = left_out.into_iter().map(|left_out| left_out.vm).collect();
         Ok(Whole { model, image })
     }
@@ -292,7 +301,8 @@ impl Steward {
 struct About {
     links: bool,
     files: bool,
-    api: bool,
+    /// Somebody who was asked answers something else than before.
+    answers: bool,
     reload: bool,
 }
 

@@ -65,7 +65,8 @@ impl Asking {
                 Some(database) => database,
                 None => Database::connect(&settings.database).await?,
             };
-            let question = database.reservations(&wanted.get(), settings.subnet_id);
+            let macs = wanted.get();
+            let question = database.reservations(&macs, settings.subnet_id);
             let answer = tokio::time::timeout(PATIENCE, question).await;
             let (url, reason) = (settings.database.url.clone(), format!("none within {PATIENCE:?}"));
             let reserved = answer.unwrap_or(Err(KeaError::Away { url, reason }))?;

@@ -1,9 +1,12 @@
-//! What all sources of the desired state want together: the operator's files, CloudStack's agent, its management server.
+//! What all sources of the desired state want together: the operator's files, CloudStack's agent, its management server, and
+//! the database of the DHCPv6 server.
 //!
 //! Each keeps what it last said where it can be read again by anybody, so that nobody has to say it twice. What a source says
 //! is laid beside what the others do; nothing here decides between them.
 
+mod admit;
 mod agent;
+mod delegated;
 mod taps;
 
 use std::collections::BTreeSet;
@@ -11,9 +14,14 @@ use std::collections::BTreeSet;
 use crate::cloudstack::Taps;
 use crate::cloudstack::agent::{Networks, Registry, Store, declare};
 use crate::cloudstack::api::{self, Inventory};
+use crate::kea::Delegations;
+use crate::poll;
 use crate::state::{Declarations, Error, Model, Settings, directory};
+use admit::admit;
+use delegated::Given;
 
 pub use agent::{Agent, Place, Refusal};
+pub use delegated::NotGiven;
 pub use taps::taps;
 
 /// What each source says.
@@ -25,6 +33,8 @@ pub struct Said<'a> {
     pub agent: &'a Registry,
     /// CloudStack's management server.
     pub api: Option<&'a Inventory>,
+    /// The database of the DHCPv6 server.
+    pub kea: Option<&'a Delegations>,
     /// Where it is to be: the taps of this host.
     pub taps: &'a Taps,
 }
@@ -41,8 +51,10 @@ pub fn look(settings: &Settings) -> anyhow::Result<Model> {
         other => other?,
     };
     let asked = settings.source.cloudstack.as_ref().and_then(|_| api::Store::look(&settings.data_dir));
-    let said = Said { files: &files, agent: &agent, api: asked.as_ref(), taps: &taps::present()? };
-    Ok(said.as_far_as_possible(&BTreeSet::new())?.0)
+    let reserved = settings.source.kea.as_ref().and_then(|_| poll::Store::look(&settings.data_dir));
+    let (api, kea) = (asked.as_ref(), reserved.as_ref());
+    let said = Said { files: &files, agent: &agent, api, kea, taps: &taps::present()? };
+    Ok(said.as_far_as_possible(&BTreeSet::new())?.model)
 }
 
 /// A port that is wanted, and cannot be beside the others.
@@ -55,39 +67,60 @@ pub struct LeftOut {
     pub error: Error,
 }
 
+/// What all want together, and what of it cannot be.
+#[derive(Debug)]
+pub struct Together {
+    /// What can be.
+    pub model: Model,
+    /// Ports of CloudStack's that cannot.
+    pub left_out: Vec<LeftOut>,
+    /// Prefixes of Kea's that cannot.
+    pub not_given: Vec<NotGiven>,
+}
+
 impl Said<'_> {
-    /// What all want together, without those of CloudStack's ports that contradict the files, or each other. Of two that do,
-    /// one of a VM in `doubted` is left out.
+    /// What all want together, without those of CloudStack's ports that contradict the files, or each other, and without those
+    /// of Kea's prefixes that then still contradict something. Of two ports that do, one of a VM in `doubted` is left out; of
+    /// two prefixes, the one that was reserved later.
     ///
     /// # Errors
     /// The files contradict each other.
-    pub fn as_far_as_possible(&self, doubted: &BTreeSet<String>) -> Result<(Model, Vec<LeftOut>), Error> {
-        let assemble = |declared: &Declarations| Model::assemble(self.files.iter().cloned().chain([declared.clone()]));
-        let mut all = self.declared();
-        if let Ok(model) = assemble(&all) {
-            return Ok((model, Vec::new()));
-        }
-        all.ports.sort_by_key(|port| doubted.contains(&port.vm));
-        // Groups name each other, and none contradicts another: all of them stay.
-        let mut sound = Declarations { networks: all.networks, groups: all.groups, ports: Vec::new() };
-        let (mut model, mut left_out) = (assemble(&sound)?, Vec::new());
-        // By halves: those that are sound are many, and come together.
-        let mut parts = vec![all.ports];
-        while let Some(mut ports) = parts.pop() {
-            let mut more = sound.clone();
-            more.ports.extend(ports.iter().cloned());
-            match assemble(&more) {
-                Ok(with_them) => (model, sound) = (with_them, more),
-                Err(error) if ports.len() == 1 => {
-                    left_out.extend(ports.pop().map(|port| LeftOut { vm: port.vm, error }))
-                }
-                Err(_) => {
-                    let later = ports.split_off(ports.len() / 2);
-                    parts.extend([later, ports]);
-                }
+    pub fn as_far_as_possible(&self, doubted: &BTreeSet<String>) -> Result<Together, Error> {
+        let mut declared = self.declared();
+        let mut left_out = Vec::new();
+        // The files are to be told apart from what contradicts them.
+        let mut model = match self.assemble(&declared, &[]) {
+            Ok(model) => model,
+            Err(_) => {
+                let mut ports = std::mem::take(&mut declared.ports);
+                ports.sort_by_key(|port| doubted.contains(&port.vm));
+                // Groups name each other, and none contradicts another: all of them stay.
+                let mut model = self.assemble(&declared, &[])?;
+                let (admitted, refused) = admit(ports, |ports| {
+                    let with_them = Declarations { ports: ports.to_vec(), ..declared.clone() };
+                    model = self.assemble(&with_them, &[])?;
+                    Ok::<_, Error>(())
+                });
+                left_out.extend(refused.into_iter().map(|(port, error)| LeftOut { vm: port.vm, error }));
+                declared.ports = admitted;
+                model
             }
-        }
-        Ok((model, left_out))
+        };
+        let Some(kea) = self.kea else { return Ok(Together { model, left_out, not_given: Vec::new() }) };
+        let (given, mut not_given) = delegated::to_ports(model.ports().values(), kea);
+        let (_, refused) = admit(given, |given| {
+            model = self.assemble(&declared, given)?;
+            Ok::<_, Error>(())
+        });
+        not_given.extend(refused.into_iter().map(|(given, error)| NotGiven::taken(given, error)));
+        Ok(Together { model, left_out, not_given })
+    }
+
+    /// The files, what CloudStack wants, and prefixes for the ports of both.
+    fn assemble(&self, declared: &Declarations, given: &[Given]) -> Result<Model, Error> {
+        let mut all: Vec<_> = self.files.iter().chain([declared]).cloned().collect();
+        delegated::give(&mut all, given);
+        Model::assemble(all)
     }
 
     /// What CloudStack wants, by both of its ways.
@@ -131,7 +164,7 @@ mod tests {
     }
 
     fn said<'a>(files: &'a [Declarations], agent: &'a Registry, taps: &'a Taps) -> Said<'a> {
-        Said { files, agent, api: None, taps }
+        Said { files, agent, api: None, kea: None, taps }
     }
 
     fn files(text: &str) -> Vec<Declarations> {
@@ -146,7 +179,8 @@ mod tests {
         );
         let registry = registry(&[("1", "2001:db8::1"), ("2", "2001:db8::2"), ("3", "2001:db8::3")]);
         let taps = Taps::default();
-        let (model, left_out) = said(&file, &registry, &taps).as_far_as_possible(&BTreeSet::new()).unwrap();
+        let Together { model, left_out, .. } =
+            said(&file, &registry, &taps).as_far_as_possible(&BTreeSet::new()).unwrap();
         assert_eq!(model.ports().keys().collect::<Vec<_>>(), ["vnet2", "vnet3", "vnet9"]);
         let left_out: Vec<_> = left_out.iter().map(ToString::to_string).collect();
         assert_eq!(left_out.len(), 1);
@@ -163,7 +197,7 @@ mod tests {
             let doubted = BTreeSet::from([format!("i-2-{doubted}-VM")]);
             let taps = ["1", "2", "3"].map(|n| (format!("vnet{n}"), format!("fe:7a:88:00:00:0{n}").parse().unwrap()));
             let taps = Taps::new(taps);
-            let (model, left_out) = said(&[], &registry, &taps).as_far_as_possible(&doubted).unwrap();
+            let Together { model, left_out, .. } = said(&[], &registry, &taps).as_far_as_possible(&doubted).unwrap();
             assert_eq!((model.ports().len(), left_out.len()), (2, 1));
             assert!(!model.ports().contains_key(left), "{left}");
         }

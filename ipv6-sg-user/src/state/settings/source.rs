@@ -104,7 +104,8 @@ impl ManagementServerEntries {
     fn checked(self, document: &Document) -> Result<ManagementServer, Error> {
         let key = |name: &str| format!("source.cloudstack.{name}");
         let path = |name: &str, text: &Spanned<String>| document.value(|| key(name), text, absolute);
-        let interval = self.interval.map(|number| document.number(|| key("interval"), &number, INTERVAL)).transpose()?;
+        let interval =
+            self.interval.map(|number| document.number(|| key("interval"), &number, INTERVAL)).transpose()?;
         Ok(ManagementServer {
             url: document.value(|| key("url"), &self.url, url)?,
             api_key_file: path("api_key_file", &self.api_key_file)?,

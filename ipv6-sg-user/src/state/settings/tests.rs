@@ -70,6 +70,11 @@ fn everything_written() {
         host = "kvm1"
         interval = 30
         ca_file = "/i"
+        [source.kea]
+        database = "mysql://kea@db.example/kea"
+        password_file = "/k"
+        subnet_id = 3
+        interval = 10
         "#,
     )
     .unwrap();
@@ -104,6 +109,11 @@ fn everything_written() {
                 host: Some("kvm1".into()),
                 interval: 30,
                 ca_file: Some("/i".into()),
+            }),
+            kea: Some(Kea {
+                database: Database { url: "mysql://kea@db.example/kea".into(), password_file: Some("/k".into()) },
+                subnet_id: Some(3),
+                interval: 10,
             }),
         },
     };
