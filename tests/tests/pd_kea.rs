@@ -55,13 +55,14 @@ fn what_is_reserved_is_read(kind: Kind) {
         reserve(&hosts, release, c, 1, "2001:db8:f000:31::", 60);
         // An address is no prefix.
         hosts.sql("UPDATE ipv6_reservations SET type = 0 WHERE 1 = 0;");
-        let reservation = |text: &str, subnet_id, prefix: &str| Reservation {
+        let reservation = |id, text: &str, subnet_id, prefix: &str| Reservation {
+            id,
             mac: mac(text),
             subnet_id,
             prefix: prefix.parse().expect("a prefix"),
         };
-        let of_a = [reservation(a, 1, "2001:db8:f000:10::/60"), reservation(a, 1, "2001:db8:f000:20::/60")];
-        let of_b = reservation(b, 2, "2001:db8:f001::/48");
+        let of_a = [reservation(1, a, 1, "2001:db8:f000:10::/60"), reservation(2, a, 1, "2001:db8:f000:20::/60")];
+        let of_b = reservation(3, b, 2, "2001:db8:f001::/48");
         let settings = hosts.settings();
         let read = |macs: &[&str], subnet_id| read(&settings, macs, subnet_id).expect("an answer");
         assert_eq!(read(&[], None), Reserved::default(), "{release:?}");

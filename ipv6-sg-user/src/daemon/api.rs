@@ -19,8 +19,8 @@ use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 
 use super::enforcer::Request;
+use super::news::News;
 use super::status::Status;
-use super::steward::News;
 
 /// The name of the socket in `run_dir`.
 pub const SOCKET: &str = "api.sock";

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::steward::News;
+use super::news::News;
 use crate::cloudstack::Taps;
 use crate::cloudstack::api::{self, Client, Config, Event, Inventory, Oddity, Poller, Store};
 use crate::poll::Rate;
@@ -18,6 +18,8 @@ use crate::state::{ManagementServer, Settings};
 pub(super) struct ApiSource {
     asked: Option<Asked>,
     inventory: Option<Arc<Inventory>>,
+    /// Whether the last question was not answered.
+    failed: bool,
     /// What the log has been told is odd, and whether something else may be by now.
     noted: BTreeSet<String>,
     unnoted: bool,
@@ -67,8 +69,18 @@ impl ApiSource {
         Ok(())
     }
 
+    /// Whether it answered when it was asked last, if it is asked.
+    pub(super) fn answers(&self) -> Option<bool> {
+        self.asked.as_ref().map(|_| !self.failed)
+    }
+
     /// Whether an event is about what is wanted.
     pub(super) fn hear(&mut self, event: Event) -> bool {
+        match &event {
+            Event::Changed(_) | Event::Recovered => self.failed = false,
+            Event::Failed(_) => self.failed = true,
+            Event::NotKept(_) => {}
+        }
         match event {
             Event::Changed(inventory) => {
                 (self.inventory, self.unnoted) = (Some(inventory), true);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::steward::News;
+use super::news::News;
 use crate::kea::{Asking, Delegations, KeaError, Listening, Wanted};
 use crate::poll::{Event, Poller, Rate, Store};
 use crate::sources::NotGiven;
@@ -21,6 +21,8 @@ pub(super) type KeaEvent = Event<Delegations, KeaError>;
 pub(super) struct KeaSource {
     asked: Option<Asked>,
     delegations: Option<Arc<Delegations>>,
+    /// Whether the last question was not answered.
+    failed: bool,
     /// What the log has been told is nobody's.
     noted: BTreeSet<String>,
 }
@@ -48,7 +50,7 @@ impl KeaSource {
         });
         let (settings, wanted) = (kea.clone(), Wanted::default());
         let asked = Some(Asked { settings, wanted, store: Some(store), asking: None });
-        Ok(Self { asked, delegations: delegations.map(Arc::new), noted: BTreeSet::new() })
+        Ok(Self { asked, delegations: delegations.map(Arc::new), ..Self::default() })
     }
 
     /// Begins to ask. Answers are told to the steward.
@@ -68,8 +70,18 @@ impl KeaSource {
         Ok(())
     }
 
+    /// Whether it answered when it was asked last, if it is asked.
+    pub(super) fn answers(&self) -> Option<bool> {
+        self.asked.as_ref().map(|_| !self.failed)
+    }
+
     /// Whether an event is about what is wanted.
     pub(super) fn hear(&mut self, event: KeaEvent) -> bool {
+        match &event {
+            Event::Changed(_) | Event::Recovered => self.failed = false,
+            Event::Failed(_) => self.failed = true,
+            Event::NotKept(_) => {}
+        }
         match event {
             Event::Changed(delegations) => {
                 self.delegations = Some(delegations);

@@ -19,6 +19,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::health::Health;
 use crate::kernel::{Inspect, Pins, RuleUse};
 
 /// What a count is about.
@@ -36,26 +37,40 @@ struct Interface {
     interface: String,
 }
 
+/// Somebody who is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Source {
+    source: &'static str,
+}
+
 pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("cannot serve metrics on {address}: set another address in `metrics`, or remove the key")
     })
 }
 
-/// Where counts come from: the pinned maps, and what the enforcer knows of those that are too large to be read each time.
-type Sources = (Pins, watch::Receiver<RuleUse>);
+/// Where what is told comes from.
+#[derive(Clone)]
+pub(super) struct Sources {
+    /// The pinned maps.
+    pub(super) pins: Pins,
+    /// What the enforcer knows of those maps that are too large to be read each time.
+    pub(super) rule_use: watch::Receiver<RuleUse>,
+    /// What the steward knows of those who are asked.
+    pub(super) health: watch::Receiver<Health>,
+}
 
-pub(super) async fn serve(listener: TcpListener, pins: Pins, rule_use: watch::Receiver<RuleUse>) {
-    let router = Router::new().route("/metrics", get(metrics)).with_state((pins, rule_use));
+pub(super) async fn serve(listener: TcpListener, sources: Sources) {
+    let router = Router::new().route("/metrics", get(metrics)).with_state(sources);
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!("metrics have ended: {error}");
     }
 }
 
-async fn metrics(State((pins, rule_use)): State<Sources>) -> impl IntoResponse {
-    let rule_use = *rule_use.borrow();
+async fn metrics(State(Sources { pins, rule_use, health }): State<Sources>) -> impl IntoResponse {
+    let (rule_use, health) = (*rule_use.borrow(), *health.borrow());
     // Reading maps blocks for microseconds a port; the runtime has other things to do meanwhile.
-    let text = tokio::task::spawn_blocking(move || encode(&pins, rule_use)).await;
+    let text = tokio::task::spawn_blocking(move || encode(&pins, rule_use, health)).await;
     match text {
         Ok(Ok(text)) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -66,7 +81,7 @@ async fn metrics(State((pins, rule_use)): State<Sources>) -> impl IntoResponse {
     }
 }
 
-fn encode(pins: &Pins, rule_use: RuleUse) -> Result<String> {
+fn encode(pins: &Pins, rule_use: RuleUse, health: Health) -> Result<String> {
     let inspect = Inspect::open(pins.clone())?;
     let names = super::links::present().context("cannot list interfaces")?;
     let (packets, bytes) = (Family::<Labels, Counter>::default(), Family::<Labels, Counter>::default());
@@ -104,6 +119,7 @@ fn encode(pins: &Pins, rule_use: RuleUse) -> Result<String> {
     }
     let mut registry = Registry::with_prefix("ipv6_sg");
     register_rules(&mut registry, rule_use);
+    register_health(&mut registry, health);
     registry.register("packets", "Packets that crossed a port or were dropped there", packets);
     registry.register("bytes", "Bytes that crossed a port or were dropped there", bytes);
     registry.register("suppressed_events", "Drops that were counted but not reported as an event", suppressed);
@@ -116,6 +132,19 @@ fn encode(pins: &Pins, rule_use: RuleUse) -> Result<String> {
         writeln!(text)?;
     }
     Ok(text)
+}
+
+/// Whether those who are asked answer.
+fn register_health(registry: &mut Registry, health: Health) {
+    let up = Family::<Source, Gauge>::default();
+    for (source, answers) in health.sources() {
+        up.get_or_create(&Source { source }).set(answers.into());
+    }
+    registry.register(
+        "source_up",
+        "Whether a source answered when it was asked last; if not, what it said before holds",
+        up,
+    );
 }
 
 /// The rules of all ports together. How many flows there are is not told: that takes reading all of them.

@@ -9,10 +9,12 @@ mod api_source;
 mod calls;
 mod desire;
 mod enforcer;
+mod health;
 mod inbox;
 mod kea_source;
 mod links;
 mod metrics;
+mod news;
 mod plan;
 mod reload;
 mod socket;
@@ -34,7 +36,8 @@ use crate::kernel::{Guard, Pins, TcMethod, check_privileges};
 use crate::state::{Settings, directory};
 use api::Threads;
 use enforcer::{Enforcer, Order, Request};
-use steward::{News, Steward};
+use news::News;
+use steward::Steward;
 
 /// Runs until SIGTERM or SIGINT. `reload` reads the settings anew.
 ///
@@ -77,13 +80,14 @@ async fn serve(settings: &Settings, reload: impl Fn() -> Result<Settings> + Send
     let (requests, queue) = mpsc::channel();
     let enforcing = thread::Builder::new().name("enforcer".to_owned()).spawn(move || enforcer.run(&queue))?;
     let (news, heard) = mpsc::channel();
+    let health = steward.health();
     steward.ask(&news)?;
     let to_enforcer = requests.clone();
     let stewarding = thread::Builder::new().name("steward".to_owned());
     let stewarding = stewarding.spawn(move || steward.run(&heard, &to_enforcer))?;
     tokio::spawn(api::serve(listener, Threads { enforcer: requests.clone(), steward: news.clone() }));
     if let Some(listener) = metrics {
-        tokio::spawn(metrics::serve(listener, pins, rule_use));
+        tokio::spawn(metrics::serve(listener, metrics::Sources { pins, rule_use, health }));
     }
     // Somebody may have run it by hand: nobody listens then.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

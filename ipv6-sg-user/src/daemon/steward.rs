@@ -7,42 +7,25 @@ use std::sync::mpsc::{self, Receiver, Sender};
 
 use anyhow::{Context as _, Result};
 use ipv6_sg_common::mac::Mac;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use super::api_source::ApiSource;
 use super::calls::Calls;
 use super::desire::{desired, xdp};
 use super::enforcer::{Order, Request};
-use super::kea_source::{KeaEvent, KeaSource};
+use super::health::Health;
+use super::kea_source::KeaSource;
 use super::links::attachments;
+use super::news::{About, News};
 use super::reload::reloaded;
 use super::status::Status;
 use crate::cloudstack::Taps;
 use crate::cloudstack::agent;
-use crate::cloudstack::api;
 use crate::compile::{self, Image, Memory};
 use crate::kernel::Attachment;
 use crate::links;
 use crate::sources::{self, Agent, LeftOut, Said, Together};
 use crate::state::{Declarations, Model, Settings, directory};
-
-/// Something that the steward hears.
-pub(super) enum News {
-    /// Interfaces may have changed.
-    Links,
-    /// State files may have changed.
-    Files,
-    /// Somebody asked for everything to be looked at again, by these settings if they could be read.
-    Reload(Option<Box<Settings>>),
-    /// What CloudStack's management server answers.
-    Api(api::Event),
-    /// What Kea's database says.
-    Kea(KeaEvent),
-    /// A call of CloudStack's agent, and who waits for its end: what it prints, or one line that says why not.
-    Agent(Vec<String>, oneshot::Sender<Result<String, String>>),
-    /// It is over.
-    Stop,
-}
 
 /// What is wanted, and by whom.
 pub(super) struct Steward {
@@ -51,6 +34,7 @@ pub(super) struct Steward {
     pub(super) agent: Agent,
     api: ApiSource,
     kea: KeaSource,
+    health: watch::Sender<Health>,
     /// The interfaces that were here when it was last looked.
     present: Vec<Attachment>,
     pub(super) taps: Taps,
@@ -83,16 +67,22 @@ impl Steward {
             tracing::error!("{record}");
         }
         let (api, kea) = (ApiSource::open(settings)?, KeaSource::open(settings)?);
+        let health = watch::Sender::new(Health { cloudstack: api.answers(), kea: kea.answers() });
         let links = links::present().context("cannot list interfaces")?;
         let (present, taps) = (attachments(&links), sources::taps(links));
         let (settings, found, left_out) = (settings.clone(), Found::default(), BTreeSet::new());
         let memory = Memory::default();
-        let mut steward = Self { settings, files, agent, api, kea, present, taps, found, memory, left_out };
+        let mut steward = Self { settings, files, agent, api, kea, health, present, taps, found, memory, left_out };
         steward.look_at_agent();
         steward.found = steward.find();
         let whole = steward.whole()?;
         let order = steward.order(&whole, false);
         Ok((steward, order))
+    }
+
+    /// Whether those who are asked answer, now and later.
+    pub(super) fn health(&self) -> watch::Receiver<Health> {
+        self.health.subscribe()
     }
 
     /// Begins to ask those who have to be asked; their answers are news.
@@ -140,6 +130,7 @@ impl Steward {
             // What is wanted of an interface that comes is known already, but for the agent's.
             send(enforcer, Request::Links)?;
         }
+        self.health.send_replace(Health { cloudstack: self.api.answers(), kea: self.kea.answers() });
         let moved = (about.links || !calls.is_empty()) && self.look_at_links();
         let reread = if about.files { self.read_files(enforcer)? } else { None };
         if !calls.is_empty() {
@@ -294,16 +285,6 @@ impl Steward {
         tracing::error!("{error}");
         send(enforcer, Request::Unread(error))
     }
-}
-
-/// What news are about, beside calls.
-#[derive(Clone, Copy, Debug, Default)]
-struct About {
-    links: bool,
-    files: bool,
-    /// Somebody who was asked answers something else than before.
-    answers: bool,
-    reload: bool,
 }
 
 /// The enforcer has ended.

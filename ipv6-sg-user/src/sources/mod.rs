@@ -149,6 +149,7 @@ mod tests {
 
     use super::*;
     use crate::cloudstack::agent::Command;
+    use crate::kea::Delegation;
     use crate::state::file;
 
     fn registry(vms: &[(&str, &str)]) -> Registry {
@@ -200,6 +201,57 @@ mod tests {
             let Together { model, left_out, .. } = said(&[], &registry, &taps).as_far_as_possible(&doubted).unwrap();
             assert_eq!((model.ports().len(), left_out.len()), (2, 1));
             assert!(!model.ports().contains_key(left), "{left}");
+        }
+    }
+
+    /// Ports of the agent's and of files get theirs; what is somebody else's, or could be, is nobody's.
+    #[test]
+    fn prefixes_that_are_reserved() {
+        let file = files(
+            "[network.a]\nprefixes = [\"2001:db8:9::/64\"]\n[[port]]\nvm = \"a\"\ninterface = \"vnet9\"\nmac = \"06:00:00:00:00:09\"\nnetwork = \"a\"\ndelegated = [\"2001:db8:f000:90::/60\"]\n[[port]]\nvm = \"b\"\ninterface = \"vnet8\"\nmac = \"06:7a:88:00:00:02\"\nnetwork = \"a\"",
+        );
+        let registry = registry(&[("1", "2001:db8::1"), ("2", "2001:db8::2")]);
+        let delegation =
+            |mac: &str, prefix: &str| Delegation { mac: mac.parse().unwrap(), prefix: prefix.parse().unwrap() };
+        let (one, two, nine) = ("06:7a:88:00:00:01", "06:7a:88:00:00:02", "06:00:00:00:00:09");
+        let delegations = [
+            (one, "2001:db8:f000:10::/60"),
+            (nine, "2001:db8:f000:20::/60"),
+            // It has that.
+            (nine, "2001:db8:f000:90::/60"),
+            ("06:00:00:00:00:77", "2001:db8:f000:70::/60"),
+            // Two VMs have the MAC.
+            (two, "2001:db8:f000:30::/60"),
+            // Part of what another has: by the files, by Kea, and by its network.
+            (one, "2001:db8:f000:98::/61"),
+            (nine, "2001:db8:f000:18::/61"),
+            (one, "2001:db8:9::/60"),
+            (one, "2001:db8:f000:40::/60"),
+        ];
+        let kea = Delegations {
+            delegations: delegations.iter().map(|(mac, prefix)| delegation(mac, prefix)).collect(),
+            malformed: vec!["x".to_owned()],
+        };
+        let taps = Taps::default();
+        let said = Said { kea: Some(&kea), ..said(&file, &registry, &taps) };
+        let Together { model, left_out, not_given } = said.as_far_as_possible(&BTreeSet::new()).unwrap();
+        assert_eq!(left_out.len(), 0);
+        let has =
+            |interface: &str| model.ports()[interface].delegated.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(has("vnet1"), ["2001:db8:f000:10::/60", "2001:db8:f000:40::/60"]);
+        assert_eq!(has("vnet9"), ["2001:db8:f000:90::/60", "2001:db8:f000:20::/60"]);
+        assert_eq!((has("vnet2"), has("vnet8")), (vec![], vec![]));
+        let not_given: Vec<_> = not_given.iter().map(ToString::to_string).collect();
+        let starts = [
+            "Kea's database: x; ",
+            "2001:db8:f000:30::/60 is reserved for 06:7a:88:00:00:02, which is of i-2-2-VM and of b: ",
+            "2001:db8:f000:98::/61 is reserved for 06:7a:88:00:00:01, and cannot be: ",
+            "2001:db8:f000:18::/61 is reserved for 06:00:00:00:00:09, and cannot be: ",
+            "2001:db8:9::/60 is reserved for 06:7a:88:00:00:01, and cannot be: ",
+        ];
+        assert_eq!(not_given.len(), starts.len(), "{not_given:#?}");
+        for (text, start) in not_given.iter().zip(starts) {
+            assert!(text.starts_with(start), "{text}");
         }
     }
 }

@@ -21,9 +21,14 @@ impl<'a> Hosts<'a> {
     /// Makes it, with the tables of this release.
     #[track_caller]
     pub fn new(server: &'a Server, release: Release) -> Self {
-        let hosts = Self::empty(server, &format!("{release:?}").to_lowercase());
+        let hosts = Self::empty(server, &Self::known(server, release).name);
         run(&mut hosts.kea_admin("db-init", release));
         hosts
+    }
+
+    /// One that was [made](Self::new) before.
+    pub fn known(server: &'a Server, release: Release) -> Self {
+        Self { server, name: format!("{release:?}").to_lowercase() }
     }
 
     /// Makes it, without tables.

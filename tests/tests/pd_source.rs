@@ -1,0 +1,138 @@
+//! `[source.kea]`: what is reserved in Kea's database is the VM's at its port, from the moment it is written to the moment it is
+//! taken back, whether the database answers or not.
+
+use ipv6_sg::kea::Kind;
+use ipv6_sg_common::abi::Direction;
+use ipv6_sg_common::verdict::Reason;
+use ipv6_sg_tests::frame::tcp;
+use ipv6_sg_tests::lab::kea::{Hosts, Release, Server};
+use ipv6_sg_tests::lab::{CloudHost, Nic, address, eventually, run};
+use ipv6_sg_tests::world::STRANGER;
+
+const FIRST: &str = "2001:db8:f000:10::/60";
+const SECOND: &str = "2001:db8:f000:20::/60";
+
+/// Flags of TCP.
+const SYN: u8 = 1 << 1;
+const ACK: u8 = 1 << 4;
+/// What the daemon says when the database is gone.
+const AWAY: &str = "Kea's database does not answer, what it last said stays: ";
+
+/// A host whose daemon reads the database.
+struct Delegated {
+    host: CloudHost,
+}
+
+impl Delegated {
+    fn new(hosts: &Hosts) -> Self {
+        let database = hosts.settings();
+        let password = database.password_file.map(|path| format!("password_file = {path:?}")).unwrap_or_default();
+        let settings = format!(
+            "metrics = \"127.0.0.1:9477\"\n[source.kea]\ndatabase = {:?}\n{password}\ninterval = 5\n[cloudstack]",
+            database.url
+        );
+        Self { host: CloudHost::new(&settings) }
+    }
+
+    /// What becomes of a datagram from an address of a prefix.
+    #[track_caller]
+    fn sends(&self, prefix: &str) -> Reason {
+        let address = prefix.replace("::/60", "::5").parse().expect("an address");
+        self.host.sends_from(&self.host.vm, address)
+    }
+
+    fn awaits(&self, prefix: &str, wanted: Reason) {
+        eventually("what is reserved at the port", || (self.sends(prefix) == wanted).then_some(()));
+    }
+
+    fn is_up(&self) -> Option<bool> {
+        let mut curl = self.host.hypervisor.netns.command("curl");
+        let text = run(curl.args(["--silent", "--show-error", "http://127.0.0.1:9477/metrics"]));
+        let line = text.lines().find(|line| line.starts_with("ipv6_sg_source_up{source=\"kea\"}"))?;
+        Some(line.ends_with(" 1"))
+    }
+}
+
+fn reserve(hosts: &Hosts, mac: &str, prefix: &str) {
+    let (address, length) = prefix.split_once('/').expect("a prefix");
+    let mac = mac.replace(':', "");
+    let identifier = match hosts.server().kind() {
+        Kind::Postgres => format!("decode('{mac}', 'hex')"),
+        Kind::Mysql => format!("UNHEX('{mac}')"),
+    };
+    let of = format!("dhcp_identifier = {identifier}");
+    hosts.sql(&format!(
+        "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_id) SELECT {identifier}, 0, 1 \
+         FROM (SELECT 1) one WHERE NOT EXISTS (SELECT 1 FROM hosts WHERE {of}); \
+         INSERT INTO ipv6_reservations (address, prefix_len, type, host_id) \
+         SELECT '{address}', {length}, 2, host_id FROM hosts WHERE {of};"
+    ));
+}
+
+fn release(hosts: &Hosts, prefix: &str) {
+    let address = prefix.split('/').next().expect("an address");
+    hosts.sql(&format!("DELETE FROM ipv6_reservations WHERE address = '{address}';"));
+}
+
+fn what_is_reserved_is_the_vms(kind: Kind) {
+    let mut server = Server::start(kind);
+    let hosts = Hosts::new(&server, Release::Kea2_2);
+    let delegated = Delegated::new(&hosts);
+    let host = &delegated.host;
+    let mut daemon = host.hypervisor.daemon();
+    let nic = host.started();
+    assert_eq!(delegated.sends(FIRST), Reason::SourceSpoofed);
+    reserve(&hosts, &nic.mac.to_string(), FIRST);
+    delegated.awaits(FIRST, Reason::Allowed);
+    assert_eq!(delegated.sends(SECOND), Reason::SourceSpoofed);
+    reserve(&hosts, &nic.mac.to_string(), SECOND);
+    delegated.awaits(SECOND, Reason::Allowed);
+    assert_eq!((delegated.sends(FIRST), delegated.is_up()), (Reason::Allowed, Some(true)));
+
+    // Who had it first has it: nothing keeps these apart in a database that was not told to.
+    let other = host.another("vnet2", 9);
+    let next = Nic::new(6, &other);
+    host.agent().run(&next.vm, 2, &[&next]);
+    host.agent().done(&next.started());
+    reserve(&hosts, &next.mac.to_string(), "2001:db8:f000:18::/61");
+    daemon.wait_for(&format!("2001:db8:f000:18::/61 is reserved for {}, and cannot be: ", next.mac));
+    assert_eq!(delegated.sends(FIRST), Reason::Allowed);
+    let inside = "2001:db8:f000:18::5".parse().expect("an address");
+    assert_eq!(host.sends_from(&other, inside), Reason::SourceSpoofed);
+    release(&hosts, "2001:db8:f000:18::/61");
+
+    // Taken back: what had begun ends with it.
+    let packet = |flags| {
+        let source = SECOND.replace("::/60", "::5").parse().expect("an address");
+        host.judged(&host.vm, Direction::FromVm, source, STRANGER, tcp(999, 80, flags))
+    };
+    assert_eq!((packet(SYN), packet(ACK)), (Reason::Allowed, Reason::Established));
+    release(&hosts, SECOND);
+    delegated.awaits(SECOND, Reason::SourceSpoofed);
+    assert_eq!((packet(ACK), delegated.sends(FIRST)), (Reason::SourceSpoofed, Reason::Allowed));
+
+    // The database is away: what it last said stays, for the next daemon too.
+    server.kill();
+    daemon.wait_for(AWAY);
+    assert_eq!((delegated.sends(FIRST), delegated.is_up()), (Reason::Allowed, Some(false)));
+    drop(daemon);
+    let mut daemon = host.hypervisor.daemon();
+    daemon.wait_for(AWAY);
+    assert_eq!(delegated.sends(FIRST), Reason::Allowed);
+    server.restart();
+    release(&Hosts::known(&server, Release::Kea2_2), FIRST);
+    daemon.wait_for("Kea's database answers again");
+    delegated.awaits(FIRST, Reason::SourceSpoofed);
+    assert_eq!(delegated.is_up(), Some(true));
+    assert_eq!(host.sends_from(&host.vm, address(&host.vm)), Reason::Allowed);
+}
+
+#[test]
+fn what_is_reserved_in_postgresql() {
+    what_is_reserved_is_the_vms(Kind::Postgres);
+}
+
+#[test]
+fn what_is_reserved_in_mariadb() {
+    what_is_reserved_is_the_vms(Kind::Mysql);
+}
