@@ -14,6 +14,7 @@ mod packages;
 mod python;
 mod qemu;
 mod setup;
+mod services;
 mod sh;
 mod test;
 #[path = "../../ipv6-sg-user/build/toolchain.rs"]

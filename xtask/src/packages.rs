@@ -60,6 +60,16 @@ pub(crate) const GUEST: &[Package] = &[
     package(Need::Guest, "libvirt-daemon-driver-qemu", "libvirt's way to qemu"),
 ];
 
+/// What prefixes are delegated with.
+pub(crate) const KEA: &[Package] = &[
+    package(Need::Kea, "dnsmasq-base", "a DHCPv6 relay that tells the client's MAC"),
+    package(Need::Kea, "kea-admin", "makes the tables of the DHCPv6 server's database"),
+    package(Need::Kea, "kea-dhcp6-server", "the DHCPv6 server"),
+    package(Need::Kea, "mariadb-server", "a database of the DHCPv6 server's"),
+    package(Need::Kea, "postgresql", "a database of the DHCPv6 server's"),
+    package(Need::Kea, "wide-dhcpv6-client", "a DHCPv6 client in a VM's place"),
+];
+
 /// What a Debian package is made with.
 pub(crate) const PACKAGER: &[Package] = &[
     package(Need::Dist, "binutils", "takes off the program what only debuggers read"),
@@ -89,7 +99,7 @@ mod tests {
     #[test]
     fn no_package_is_listed_twice() {
         let mut seen = HashSet::new();
-        for package in [TOOLCHAIN, LINKER, TOOLS, MACHINE, CLOUDSTACK, GUEST, PACKAGER, SYSTEM, RIVALS].concat() {
+        for package in [TOOLCHAIN, LINKER, TOOLS, MACHINE, CLOUDSTACK, GUEST, KEA, PACKAGER, SYSTEM, RIVALS].concat() {
             assert!(seen.insert(package.name), "{} is listed twice", package.name);
         }
     }

@@ -13,8 +13,8 @@ use nix::{
 };
 
 use crate::{
-    packages::{CLOUDSTACK, GUEST, LINKER, MACHINE, PACKAGER, Package, RIVALS, SYSTEM, TOOLCHAIN, TOOLS},
-    qemu, sh,
+    packages::{CLOUDSTACK, GUEST, KEA, LINKER, MACHINE, PACKAGER, Package, RIVALS, SYSTEM, TOOLCHAIN, TOOLS},
+    qemu, services, sh,
     toolchain::{self, LLVM_MAJOR, Toolchain},
     ui,
 };
@@ -28,6 +28,7 @@ pub(crate) enum Need {
     CloudStack,
     Machine,
     Guest,
+    Kea,
     Dist,
     System,
     Bench,
@@ -80,7 +81,7 @@ pub(crate) fn is_root() -> bool {
 /// reader's.
 fn missing_packages(needs: &[Need]) -> Vec<Package> {
     let compiler = Toolchain::find();
-    let mut wanted = [TOOLS, MACHINE, CLOUDSTACK, GUEST, PACKAGER, SYSTEM, RIVALS].concat();
+    let mut wanted = [TOOLS, MACHINE, CLOUDSTACK, GUEST, KEA, PACKAGER, SYSTEM, RIVALS].concat();
     wanted.extend(TOOLCHAIN.iter().filter(|package| match package.need {
         Need::Build => compiler.is_none(),
         Need::Lint
@@ -88,6 +89,7 @@ fn missing_packages(needs: &[Need]) -> Vec<Package> {
         | Need::CloudStack
         | Need::Machine
         | Need::Guest
+        | Need::Kea
         | Need::Dist
         | Need::System
         | Need::Bench => compiler != Some(Toolchain::Nightly),
@@ -138,6 +140,7 @@ fn install_packages(missing: &[Package]) -> Result<bool> {
     if missing.iter().any(|package| package.name == qemu::MACHINE) {
         install.args(qemu::of_the_tools_version()?);
     }
+    let _stopped = services::keep_stopped()?;
     sh::run_quietly(&mut install, remedy)?;
     Ok(true)
 }

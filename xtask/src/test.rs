@@ -29,7 +29,9 @@ enum Stage {
     Bare,
     /// A public client of CloudStack's API.
     CloudStack,
-    /// Virtual machines.
+    /// A DHCPv6 server with its database, relays and clients.
+    Kea,
+    /// Virtual machines, and what delegates prefixes to them.
     Guests,
     /// Debian packages, and a systemd to install them beside.
     Packages,
@@ -40,7 +42,8 @@ impl Stage {
         match self {
             Self::Bare => &[],
             Self::CloudStack => &[Need::CloudStack],
-            Self::Guests => &[Need::Machine, Need::Guest],
+            Self::Kea => &[Need::Kea],
+            Self::Guests => &[Need::Machine, Need::Guest, Need::Kea],
             Self::Packages => &[Need::Dist, Need::System],
         }
     }
@@ -74,6 +77,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "net", packages: &[], prefixes: &["corpus_net", "stories_net", "net_"], stage: Stage::Bare },
     Suite { name: "daemon", packages: &[], prefixes: &["daemon_", "cli_"], stage: Stage::Bare },
     Suite { name: "cloudstack", packages: &[], prefixes: &["cloudstack_"], stage: Stage::CloudStack },
+    Suite { name: "delegation", packages: &[], prefixes: &["delegation_"], stage: Stage::Kea },
     Suite { name: "guest", packages: &[], prefixes: &["guest_"], stage: Stage::Guests },
     Suite { name: "dist", packages: &[], prefixes: &["dist_"], stage: Stage::Packages },
 ];
@@ -135,7 +139,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn cargo_test(suite: &Suite, flags: &[&str], args: &Args) -> Result<()> {
     let mut cargo = sh::cargo();
     match suite.stage {
-        Stage::Bare => &mut cargo,
+        Stage::Bare | Stage::Kea => &mut cargo,
         Stage::CloudStack => cargo.env(python::VARIABLE, python::prepare()?),
         Stage::Guests => cargo.env(vm::GUEST, vm::guest()?),
         Stage::Packages => cargo.env(dist::PACKAGES, dist::for_tests()?),

@@ -1,0 +1,124 @@
+//! A VM that tries to come by another one's prefix: at a server that distrusts nobody, so that the guard is all there is.
+
+use ipv6_sg_common::abi::Direction;
+use ipv6_sg_tests::delegation::forged::{ASSOCIATION, DUID, Forgery, forgeries, relayed, sent, to_agents};
+use ipv6_sg_tests::delegation::message::{Relayed, client, client_link_layer, code, delegated, of, option, remote_id};
+use ipv6_sg_tests::delegation::{Chain, Dhclient, Distrust, Duid, Identity};
+use ipv6_sg_tests::frame::dhcpv6::kind;
+use ipv6_sg_tests::lab::{Wire, eventually};
+use ipv6_sg_tests::world::VM_MAC;
+
+const PREFIX: &str = "2001:db8:f000:10::/60";
+const INSIDE: &str = "2001:db8:f000:10::1";
+
+/// The prefix is the VM's, who has not asked for it yet.
+fn chain() -> Chain {
+    let chain = Chain::new(Identity::RemoteId, Distrust::Nobody);
+    chain.reserve(&chain.pod.vm, &[PREFIX]);
+    chain.pod.vm.netns.ip(&format!("addr add {INSIDE}/128 dev lo nodad"));
+    chain
+}
+
+/// A message that a frame carries to a client, or to who says to be a relay.
+fn message(frame: &[u8]) -> Option<&[u8]> {
+    let (header, message) = (frame.get(54..62)?, frame.get(62..)?);
+    let from_server = frame.get(12..14) == Some(&[0x86, 0xdd]) && frame.get(20) == Some(&17) && header[..2] == [0x02, 0x23];
+    let relayed = || Relayed::read(message).map(|relayed| relayed.message);
+    from_server.then(|| relayed().unwrap_or(message))
+}
+
+/// Waits until the server has an answer to a forgery, and returns it.
+#[track_caller]
+fn answered(what: &str, wires: &[&Wire], kind: u8) -> Vec<u8> {
+    eventually(what, || {
+        let frames = wires.iter().flat_map(|wire| wire.drain());
+        frames.filter_map(|frame| message(&frame).map(ToOwned::to_owned)).find(|message| message.first() == Some(&kind))
+    })
+}
+
+#[test]
+fn without_the_guard_a_forger_takes_the_prefix() {
+    let chain = chain();
+    let pod = &chain.pod;
+    pod.hypervisor.ask("detach --all");
+    for port in ["vm1", "vm2"] {
+        pod.hypervisor.wait_released(port);
+    }
+    let (forger, vm) = (pod.neighbour.wire(), pod.vm.wire());
+    let all = forgeries(Identity::RemoteId);
+    for Forgery { what, frames, .. } in all.iter().filter(|forgery| forgery.succeeds) {
+        frames.iter().for_each(|frame| forger.send(frame));
+        let advertise = answered(what, &[&forger, &vm], kind::ADVERTISE);
+        assert_eq!(delegated(&advertise), [PREFIX], "{what}");
+    }
+
+    // One of them, to its end: the prefix is another client's, and the VM that it is reserved for goes without.
+    let solicit = client(kind::SOLICIT, &DUID, ASSOCIATION, &[]);
+    forger.send(&sent(&to_agents(547, &relayed(Identity::RemoteId, &solicit))).build());
+    let advertise = answered("an Advertise", &[&forger], kind::ADVERTISE);
+    let server = option(code::SERVER_ID, of(&advertise, code::SERVER_ID).expect("a server"));
+    let request = client(kind::REQUEST, &DUID, ASSOCIATION, &server);
+    forger.send(&sent(&to_agents(547, &relayed(Identity::RemoteId, &request))).build());
+    assert_eq!(delegated(&answered("a Reply", &[&forger], kind::REPLY)), [PREFIX]);
+    let leases = chain.delegation.reservations().leases();
+    assert_eq!(leases.iter().map(|lease| (&*lease.prefix, lease.association)).collect::<Vec<_>>(), [(PREFIX, ASSOCIATION)]);
+    let mut dhclient = Dhclient::start(&pod.vm, &chain.path("dhclient"), Duid::LinkLayer, 1);
+    dhclient.wait_refused();
+}
+
+/// Sends each, and waits until each frame is dropped for its reason.
+#[track_caller]
+fn die(chain: &Chain, forger: &Wire) {
+    for Forgery { what, reasons, frames, .. } in forgeries(Identity::RemoteId) {
+        for (frame, reason) in frames.iter().zip(reasons) {
+            let dropped = || chain.pod.count("vm2", Direction::FromVm, reason);
+            let before = dropped();
+            forger.send(frame);
+            eventually(&format!("{what}: {reason}"), || (dropped() == before + 1).then_some(()));
+        }
+    }
+}
+
+/// Echo both ways with an address out of the prefix.
+#[track_caller]
+fn works(chain: &Chain) {
+    chain.pod.vm.netns.run(&format!("ping -6 -n -c 2 -i 0.05 -W 5 -I {INSIDE} {}", ipv6_sg_tests::lab::BEYOND));
+    chain.pod.beyond.run(&format!("ping -6 -n -c 2 -i 0.05 -W 5 {INSIDE}"));
+}
+
+#[test]
+fn behind_the_guard_a_forger_gets_nothing() {
+    let chain = chain();
+    let (pod, reservations) = (&chain.pod, chain.delegation.reservations());
+    let forger = pod.neighbour.wire();
+    die(&chain, &forger);
+    assert_eq!((chain.delegation.forwarded(), reservations.leases()), (0, Vec::new()));
+
+    // What a VM may say, with what only relays may say in it: it is not believed.
+    let own = [remote_id(VM_MAC), client_link_layer(VM_MAC)].concat();
+    forger.send(&sent(&to_agents(546, &client(kind::SOLICIT, &DUID, ASSOCIATION, &own))).build());
+    let advertise = answered("an Advertise", &[&forger], kind::ADVERTISE);
+    assert_eq!(delegated(&advertise), [""; 0]);
+    assert_eq!(chain.delegation.forwarded(), 1);
+
+    let dhclient = Dhclient::start(&pod.vm, &chain.path("dhclient"), Duid::LinkLayer, 1);
+    dhclient.wait_told(&["BOUND6"], PREFIX);
+    works(&chain);
+    die(&chain, &forger);
+    works(&chain);
+    let held = reservations.leases();
+    assert_eq!(held.len(), 1, "{held:?}");
+
+    // With the VM's identifier and the number of its association he gets nothing either, but the VM's lease is gone.
+    let duid: Vec<u8> = (0..held[0].duid.len()).step_by(2).map(|at| u8::from_str_radix(&held[0].duid[at..at + 2], 16).expect("hex")).collect();
+    let server = option(code::SERVER_ID, of(&advertise, code::SERVER_ID).expect("a server"));
+    let renewed = dhclient.times_told(&["RENEW6"], PREFIX);
+    forger.send(&sent(&to_agents(546, &client(kind::REQUEST, &duid, held[0].association, &server))).build());
+    assert_eq!(delegated(&answered("a Reply", &[&forger], kind::REPLY)), [""; 0]);
+    assert_eq!(reservations.of(VM_MAC), [PREFIX]);
+    works(&chain);
+    dhclient.wait_told_again(&["RENEW6"], PREFIX, renewed + 1);
+    assert_eq!(reservations.leases(), held);
+    works(&chain);
+    pod.daemon.assert_never("ERROR");
+}
