@@ -76,7 +76,8 @@ impl Reservations<'_> {
     #[track_caller]
     pub fn leases(self) -> Vec<Lease> {
         let rows = self.0.sql(
-            "SELECT address || '/' || prefix_len || ' ' || encode(duid, 'hex') || ' ' || iaid FROM lease6
+            "SELECT address || '/' || prefix_len || ' ' || encode(duid, 'hex') || ' ' || (iaid::bigint & 4294967295)
+             FROM lease6
              WHERE lease_type = 2 AND state = 0 AND valid_lifetime > 0 ORDER BY address",
         );
         let lease = |row: &String| {
