@@ -22,7 +22,8 @@ fn chain() -> Chain {
 /// A message that a frame carries to a client, or to who says to be a relay.
 fn message(frame: &[u8]) -> Option<&[u8]> {
     let (header, message) = (frame.get(54..62)?, frame.get(62..)?);
-    let from_server = frame.get(12..14) == Some(&[0x86, 0xdd]) && frame.get(20) == Some(&17) && header[..2] == [0x02, 0x23];
+    let from_server =
+        frame.get(12..14) == Some(&[0x86, 0xdd]) && frame.get(20) == Some(&17) && header[..2] == [0x02, 0x23];
     let relayed = || Relayed::read(message).map(|relayed| relayed.message);
     from_server.then(|| relayed().unwrap_or(message))
 }
@@ -61,7 +62,10 @@ fn without_the_guard_a_forger_takes_the_prefix() {
     forger.send(&sent(&to_agents(547, &relayed(Identity::RemoteId, &request))).build());
     assert_eq!(delegated(&answered("a Reply", &[&forger], kind::REPLY)), [PREFIX]);
     let leases = chain.delegation.reservations().leases();
-    assert_eq!(leases.iter().map(|lease| (&*lease.prefix, lease.association)).collect::<Vec<_>>(), [(PREFIX, ASSOCIATION)]);
+    assert_eq!(
+        leases.iter().map(|lease| (&*lease.prefix, lease.association)).collect::<Vec<_>>(),
+        [(PREFIX, ASSOCIATION)]
+    );
     let mut dhclient = Dhclient::start(&pod.vm, &chain.path("dhclient"), Duid::LinkLayer, 1);
     dhclient.wait_refused();
 }
@@ -110,7 +114,10 @@ fn behind_the_guard_a_forger_gets_nothing() {
     assert_eq!(held.len(), 1, "{held:?}");
 
     // With the VM's identifier and the number of its association he gets nothing either, but the VM's lease is gone.
-    let duid: Vec<u8> = (0..held[0].duid.len()).step_by(2).map(|at| u8::from_str_radix(&held[0].duid[at..at + 2], 16).expect("hex")).collect();
+    let duid: Vec<u8> = (0..held[0].duid.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&held[0].duid[at..at + 2], 16).expect("hex"))
+        .collect();
     let server = option(code::SERVER_ID, of(&advertise, code::SERVER_ID).expect("a server"));
     let renewed = dhclient.times_told(&["RENEW6"], PREFIX);
     forger.send(&sent(&to_agents(546, &client(kind::REQUEST, &duid, held[0].association, &server))).build());

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::Reason;
-use ipv6_sg_tests::delegation::{Chain, Dhclient, Distrust, Duid, Identity};
+use ipv6_sg_tests::delegation::{Chain, Dhclient, Dhcp6c, Distrust, Duid, Identity};
 use ipv6_sg_tests::lab::{Conversation, Counts, Hypervisor};
 use ipv6_sg_tests::world::ROUTER;
 
@@ -12,8 +12,6 @@ const FIRST: &str = "2001:db8:f000:10::/60";
 /// In [`FIRST`].
 const IN_FIRST: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xf000, 0x1f, 0, 0, 0, 1);
 const SECOND: &str = "2001:db8:f000:70::/60";
-/// In [`SECOND`].
-const IN_SECOND: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xf000, 0x70, 0, 0, 0, 1);
 
 fn chain() -> Chain {
     Chain::new(Identity::RemoteId, Distrust::Relays)
@@ -55,17 +53,16 @@ fn a_second_prefix_arrives_while_the_first_is_in_use() {
     let chain = chain();
     let pod = &chain.pod;
     chain.reserve(&pod.vm, &[FIRST]);
-    let dhclient = Dhclient::start(&pod.vm, &chain.path("dhclient"), Duid::LinkLayer, 2);
-    dhclient.wait_told(&["BOUND6"], FIRST);
-    chain.take(&pod.vm, IN_FIRST);
-    let talk = Conversation::start(&pod.vm.netns, (IN_FIRST, 7003), &pod.beyond);
+    let client = Dhcp6c::start(&pod.vm, &chain.path("dhcp6c"), 2);
+    let first = client.wait_address(&pod.vm, 0);
+    let talk = Conversation::start(&pod.vm.netns, (first, 7003), &pod.beyond);
     talk.flow(100);
+    assert_eq!(leased(&chain), [FIRST]);
 
     chain.reserve(&pod.vm, &[SECOND]);
-    dhclient.wait_told(&["BOUND6", "RENEW6", "REBIND6"], SECOND);
+    let second = client.wait_address(&pod.vm, 1);
     assert_eq!(leased(&chain), [FIRST, SECOND]);
-    chain.take(&pod.vm, IN_SECOND);
-    chain.assert_works(&pod.vm, IN_SECOND);
+    chain.assert_works(&pod.vm, second);
     talk.flow(100);
     talk.stop();
     pod.assert_nothing_dropped_from("vm1");
@@ -76,14 +73,15 @@ fn a_prefix_that_is_released_is_stopped_at_once_and_taken_back_at_the_next_renew
     let chain = chain();
     let pod = &chain.pod;
     chain.reserve(&pod.vm, &[FIRST]);
-    let dhclient = Dhclient::start(&pod.vm, &chain.path("dhclient"), Duid::LinkLayer, 1);
+    let mut dhclient = Dhclient::start(&pod.vm, &chain.path("dhclient"), Duid::LinkLayer, 1);
     dhclient.wait_told(&["BOUND6"], FIRST);
     chain.take(&pod.vm, IN_FIRST);
     chain.assert_works(&pod.vm, IN_FIRST);
 
     chain.release(&pod.vm, FIRST);
     chain.assert_stopped(&pod.hypervisor, &pod.vm, IN_FIRST);
-    dhclient.wait_told(&["EXPIRE6"], FIRST);
+    dhclient.process.wait_for("Max lifetime 0.");
+    dhclient.wait_refused();
     assert_eq!(leased(&chain), [""; 0]);
     // What is its own goes on.
     pod.vm.netns.run(&format!("ping -6 -n -c 1 -W 5 {ROUTER}"));

@@ -13,8 +13,8 @@ mod lint;
 mod packages;
 mod python;
 mod qemu;
-mod setup;
 mod services;
+mod setup;
 mod sh;
 mod test;
 #[path = "../../ipv6-sg-user/build/toolchain.rs"]

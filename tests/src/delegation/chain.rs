@@ -79,7 +79,8 @@ impl Chain {
     #[track_caller]
     pub fn assert_works(&self, guest: &Guest, address: Ipv6Addr) {
         guest.netns.ip(&format!("route replace {BEYOND}/128 via {ROUTER_LINK_LOCAL} dev eth0 src {address}"));
-        for (from, words) in [(&guest.netns, format!("-I {address} {ROUTER}")), (&self.pod.beyond, address.to_string())] {
+        for (from, words) in [(&guest.netns, format!("-I {address} {ROUTER}")), (&self.pod.beyond, address.to_string())]
+        {
             from.run(&format!("ping -6 -n -c 2 -i 0.05 -W 5 {words}"));
         }
         transfer(&guest.netns, address, &self.pod.beyond, 100_000);
@@ -89,7 +90,8 @@ impl Chain {
     /// Panics unless what a guest sends from an address dies at its port on a hypervisor, each packet counted.
     #[track_caller]
     pub fn assert_stopped(&self, hypervisor: &Hypervisor, guest: &Guest, address: Ipv6Addr) {
-        let spoofed = || hypervisor.counters(&guest.port).direction(Direction::FromVm).of(Reason::SourceSpoofed).packets;
+        let spoofed =
+            || hypervisor.counters(&guest.port).direction(Direction::FromVm).of(Reason::SourceSpoofed).packets;
         let (before, wire) = (spoofed(), self.pod.router.wire());
         let line = format!("ping -6 -n -c 3 -i 0.05 -W 1 -I {address} {ROUTER}");
         assert!(!guest.netns.succeeds(&line), "{line}");

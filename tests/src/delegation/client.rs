@@ -17,7 +17,8 @@ pub enum Duid {
 }
 
 /// Writes down what the client says about each prefix: why, which one was, which one is.
-const SCRIPT: &str = "#!/bin/sh\necho \"$reason ${old_ip6_prefix:--} ${new_ip6_prefix:--} ${new_max_life:--}\" >> \"$EVENTS\"\n";
+const SCRIPT: &str =
+    "#!/bin/sh\necho \"$reason ${old_ip6_prefix:--} ${new_ip6_prefix:--} ${new_max_life:--}\" >> \"$EVENTS\"\n";
 
 /// A running `dhclient -6 -P`. It forgets its identifier when it is dropped.
 pub struct Dhclient {
@@ -36,10 +37,17 @@ impl Dhclient {
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("our own directory");
         fs::write(&config, "").expect("our own directory");
         let mut command = guest.netns.command("dhclient");
-        command.args(["-6", "-d", "-v", "--no-pid", "-D", match duid {
-            Duid::LinkLayer => "LL",
-            Duid::LinkLayerTime => "LLT",
-        }]);
+        command.args([
+            "-6",
+            "-d",
+            "-v",
+            "--no-pid",
+            "-D",
+            match duid {
+                Duid::LinkLayer => "LL",
+                Duid::LinkLayerTime => "LLT",
+            },
+        ]);
         command.args(vec!["-P"; prefixes]).arg("-e").arg(format!("EVENTS={}", events.display()));
         command.arg("-sf").arg(script).arg("-lf").arg(leases).arg("-cf").arg(config).arg("eth0");
         Self { process: Process::start(command), events }
@@ -78,7 +86,7 @@ impl Dhclient {
     /// Waits until the server has said that it has nothing for one who asks.
     #[track_caller]
     pub fn wait_refused(&mut self) {
-        self.process.wait_for("NoPrefixAvail");
+        self.process.wait_for("Status code of no prefix");
     }
 }
 
@@ -102,9 +110,7 @@ impl Dhcp6c {
                 "link add lan{number} type veth peer name inside{number}\nlink set lan{number} up\nlink set inside{number} up"
             ));
             asks += &format!("send ia-pd {number};\n");
-            gets += &format!(
-                "id-assoc pd {number} {{ prefix-interface lan{number} {{ sla-id 1; sla-len 4; }}; }};\n"
-            );
+            gets += &format!("id-assoc pd {number} {{ prefix-interface lan{number} {{ sla-id 1; sla-len 4; }}; }};\n");
         }
         let config = directory.join("dhcp6c.conf");
         fs::write(&config, format!("interface eth0 {{\n{asks}}};\n{gets}")).expect("our own directory");

@@ -77,11 +77,15 @@ fn relays(forward: &[u8]) -> Vec<Forgery> {
     ]
 }
 
+const PORTS_IN_THE_SECOND: &str = "Relay-Forward in fragments, the ports in the second";
+
 fn fragments(forward: &[u8]) -> Vec<Forgery> {
     let of = |what, packet: &Ipv6, identification, first: usize, reason| {
         let frames: Vec<_> =
             packet.fragments(identification, &[first]).iter().map(|fragment| sent(fragment).build()).collect();
-        Forgery { what, reasons: vec![reason, FragmentUnknown], frames, succeeds: true }
+        // Linux itself takes no first fragment without ports (RFC 7112).
+        let succeeds = what != PORTS_IN_THE_SECOND;
+        Forgery { what, reasons: vec![reason, FragmentUnknown], frames, succeeds }
     };
     let whole = to_agents(546, forward);
     // What says what it is comes in the second.
@@ -93,7 +97,7 @@ fn fragments(forward: &[u8]) -> Vec<Forgery> {
     vec![
         of("Relay-Forward in fragments", &whole, 1, 48, Dhcpv6Type),
         of("Relay-Forward in fragments, the type in the second", &whole, 2, 8, FragmentHeadless),
-        of("Relay-Forward in fragments, the ports in the second", &behind(&udp(546, 547, forward)), 3, 8, FragmentHeadless),
+        of(PORTS_IN_THE_SECOND, &behind(&udp(546, 547, forward)), 3, 8, FragmentHeadless),
         of("Relay-Forward to the server in fragments", &to_server, 4, 48, Dhcpv6NotClient),
     ]
 }
@@ -110,7 +114,7 @@ fn others(solicit: &[u8]) -> Vec<Forgery> {
     let answer = |kind| Ipv6::new(NEIGHBOUR_LINK_LOCAL, VM_LINK_LOCAL, dhcpv6::server(kind));
     vec![
         dropped("Solicit from the VM's MAC and address", MacSpoofed, sent(&as_the_vm).from(VM_MAC), true),
-        dropped("Solicit from the VM's address", SourceSpoofed, sent(&as_the_vm), false),
+        dropped("Solicit from the VM's address", SourcePrivacy, sent(&as_the_vm), false),
         dropped("Solicit to the server", Dhcpv6NotClient, sent(&unicast(NEIGHBOUR)), false),
         dropped("Advertise to the VM", Dhcpv6ServerFromVm, sent(&answer(kind::ADVERTISE)).to(VM_MAC), false),
         dropped("Reply to the VM", Dhcpv6ServerFromVm, sent(&answer(kind::REPLY)).to(VM_MAC), false),

@@ -55,12 +55,7 @@ pub(super) fn kea(netns: &Netns, database: &Database, identity: Identity, distru
         "type": "postgresql", "host": database.host(), "name": "kea", "user": "kea", "password": "kea",
         "max-reconnect-tries": 100_000, "reconnect-wait-time": 500, "on-fail": "stop-retry-exit",
     });
-    let test = format!("not relay6[0].option[{}].exists or not (relay6[1].peeraddr == '')", identity.option());
-    let classes = match distrust {
-        Distrust::Relays => json!([{ "name": "DROP", "test": test }]),
-        Distrust::Nobody => json!([]),
-    };
-    let config = json!({ "Dhcp6": {
+    let mut config = json!({ "Dhcp6": {
         "server-id": { "type": "LLT", "htype": 1, "time": 1, "identifier": "0200000000FF", "persist": false },
         "interfaces-config": { "interfaces": [format!("eth0/{SERVER}")] },
         "lease-database": in_the_database,
@@ -72,10 +67,13 @@ pub(super) fn kea(netns: &Netns, database: &Database, identity: Identity, distru
             { "reclaim-timer-wait-time": 1, "hold-reclaimed-time": 0, "flush-reclaimed-timer-wait-time": 1 },
         // A test waits for no longer than that for what clients do again and again, and nothing ends meanwhile.
         "renew-timer": 2, "rebind-timer": 300, "preferred-lifetime": 400, "valid-lifetime": 600,
-        "client-classes": classes,
         "subnet6": [{ "id": 1, "subnet": "2001:db8::/32" }],
         "loggers": [{ "name": "kea-dhcp6", "severity": "INFO", "output_options": [{ "output": "stdout" }] }],
     }});
+    if distrust == Distrust::Relays {
+        let test = format!("not relay6[0].option[{}].exists or not (relay6[1].peeraddr == '')", identity.option());
+        config["Dhcp6"]["client-classes"] = json!([{ "name": "DROP", "test": test }]);
+    }
     let (path, run_dir) = (database.site.path("kea-dhcp6.conf"), database.site.path("kea"));
     fs::write(&path, config.to_string()).expect("our own directory");
     fs::create_dir(&run_dir).expect("our own directory");

@@ -37,7 +37,8 @@ impl Relay {
         socket.join_multicast_v6(&DHCP_AGENTS, index).expect("an interface");
         socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a socket");
         let (stop, forwarded) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let mut at_work = Work { socket, wire: Wire::open(router, interface), index, link, server, macs: HashMap::new() };
+        let mut at_work =
+            Work { socket, wire: Wire::open(router, interface), index, link, server, macs: HashMap::new() };
         let (stopped, count) = (Arc::clone(&stop), Arc::clone(&forwarded));
         let thread = thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
@@ -95,7 +96,9 @@ impl Work {
     /// Whose MAC the addresses have that were seen last.
     fn learn(&mut self) {
         for frame in self.wire.drain() {
-            if let (Some(&[0x86, 0xdd]), Some(source)) = (frame.get(12..14).and_then(|kind| kind.first_chunk()), frame.get(22..38)) {
+            if let (Some(&[0x86, 0xdd]), Some(source)) =
+                (frame.get(12..14).and_then(|kind| kind.first_chunk()), frame.get(22..38))
+            {
                 let source = <[u8; 16]>::try_from(source).expect("16 bytes");
                 let octets = frame[6..12].try_into().expect("6 bytes");
                 self.macs.insert(source.into(), Mac { octets });

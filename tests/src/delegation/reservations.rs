@@ -43,7 +43,8 @@ impl Reservations<'_> {
     #[track_caller]
     pub fn remove(self, prefix: &str) {
         let (address, length) = prefix.split_once('/').expect("a prefix");
-        let gone = format!("DELETE FROM ipv6_reservations WHERE address = '{address}' AND prefix_len = {length} RETURNING 1");
+        let gone =
+            format!("DELETE FROM ipv6_reservations WHERE address = '{address}' AND prefix_len = {length} RETURNING 1");
         assert_eq!(self.0.sql(&gone).len(), 1, "{prefix} was not reserved");
     }
 
