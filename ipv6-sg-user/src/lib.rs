@@ -4,6 +4,8 @@
 //! - [`state`]: what the operator wants, read and checked
 //! - [`cloudstack`]: what CloudStack says, in the words of the state
 //! - [`sources`]: what files and CloudStack want together
+//! - [`kea`]: the database of the DHCPv6 server, where prefixes are reserved for VMs
+//! - [`pd`]: which VM has which prefix, recorded there
 //! - [`compile`]: what the maps should hold for it
 //! - [`kernel`]: loading, pinning, attaching, writing the maps
 //! - [`daemon`]: keeping the kernel at what is wanted while interfaces and state change
@@ -14,7 +16,10 @@ pub mod cli;
 pub mod cloudstack;
 pub mod compile;
 pub mod daemon;
+pub mod kea;
 pub mod kernel;
+pub mod pd;
+mod secret;
 pub mod sources;
 pub mod state;
 

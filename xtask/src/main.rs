@@ -9,6 +9,7 @@ mod bench;
 mod build;
 mod demo;
 mod dist;
+mod kea;
 mod lint;
 mod packages;
 mod python;

@@ -53,21 +53,25 @@ pub(crate) const MACHINE: &[Package] = &[
 pub(crate) const CLOUDSTACK: &[Package] =
     &[package(Need::CloudStack, "python3-venv", "a Python of the tests' own, for CloudStack's public client")];
 
+/// What prefixes are recorded in.
+pub(crate) const KEA: &[Package] = &[
+    package(Need::Kea, "kea-admin", "makes the tables of the DHCPv6 server's database"),
+    package(Need::Kea, "mariadb-server", "a database that Kea can be told to use"),
+    package(Need::Kea, "postgresql", "the other one"),
+];
+
+/// What prefixes are delegated with.
+pub(crate) const DELEGATION: &[Package] = &[
+    package(Need::Delegation, "dnsmasq-base", "a DHCPv6 relay that tells a client's MAC"),
+    package(Need::Delegation, "kea-dhcp6-server", "the DHCPv6 server"),
+    package(Need::Delegation, "wide-dhcpv6-client", "another DHCPv6 client in a VM's place"),
+];
+
 /// What starts guests on most hypervisors.
 pub(crate) const GUEST: &[Package] = &[
     package(Need::Guest, "libvirt-clients", "tells libvirt to start a guest"),
     package(Need::Guest, "libvirt-daemon", "starts a guest as hypervisors do"),
     package(Need::Guest, "libvirt-daemon-driver-qemu", "libvirt's way to qemu"),
-];
-
-/// What prefixes are delegated with.
-pub(crate) const KEA: &[Package] = &[
-    package(Need::Kea, "dnsmasq-base", "a DHCPv6 relay that tells the client's MAC"),
-    package(Need::Kea, "kea-admin", "makes the tables of the DHCPv6 server's database"),
-    package(Need::Kea, "kea-dhcp6-server", "the DHCPv6 server"),
-    package(Need::Kea, "mariadb-server", "a database of the DHCPv6 server's"),
-    package(Need::Kea, "postgresql", "a database of the DHCPv6 server's"),
-    package(Need::Kea, "wide-dhcpv6-client", "a DHCPv6 client in a VM's place"),
 ];
 
 /// What a Debian package is made with.
@@ -99,7 +103,7 @@ mod tests {
     #[test]
     fn no_package_is_listed_twice() {
         let mut seen = HashSet::new();
-        for package in [TOOLCHAIN, LINKER, TOOLS, MACHINE, CLOUDSTACK, GUEST, KEA, PACKAGER, SYSTEM, RIVALS].concat() {
+        for package in [TOOLCHAIN, LINKER, TOOLS, MACHINE, CLOUDSTACK, KEA, DELEGATION, GUEST, PACKAGER, SYSTEM, RIVALS].concat() {
             assert!(seen.insert(package.name), "{} is listed twice", package.name);
         }
     }

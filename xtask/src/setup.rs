@@ -13,7 +13,7 @@ use nix::{
 };
 
 use crate::{
-    packages::{CLOUDSTACK, GUEST, KEA, LINKER, MACHINE, PACKAGER, Package, RIVALS, SYSTEM, TOOLCHAIN, TOOLS},
+    packages::{CLOUDSTACK, DELEGATION, GUEST, KEA, LINKER, MACHINE, PACKAGER, Package, RIVALS, SYSTEM, TOOLCHAIN, TOOLS},
     qemu, services, sh,
     toolchain::{self, LLVM_MAJOR, Toolchain},
     ui,
@@ -26,9 +26,10 @@ pub(crate) enum Need {
     Lint,
     Test,
     CloudStack,
+    Kea,
+    Delegation,
     Machine,
     Guest,
-    Kea,
     Dist,
     System,
     Bench,
@@ -81,15 +82,16 @@ pub(crate) fn is_root() -> bool {
 /// reader's.
 fn missing_packages(needs: &[Need]) -> Vec<Package> {
     let compiler = Toolchain::find();
-    let mut wanted = [TOOLS, MACHINE, CLOUDSTACK, GUEST, KEA, PACKAGER, SYSTEM, RIVALS].concat();
+    let mut wanted = [TOOLS, MACHINE, CLOUDSTACK, KEA, DELEGATION, GUEST, PACKAGER, SYSTEM, RIVALS].concat();
     wanted.extend(TOOLCHAIN.iter().filter(|package| match package.need {
         Need::Build => compiler.is_none(),
         Need::Lint
         | Need::Test
         | Need::CloudStack
+        | Need::Kea
+        | Need::Delegation
         | Need::Machine
         | Need::Guest
-        | Need::Kea
         | Need::Dist
         | Need::System
         | Need::Bench => compiler != Some(Toolchain::Nightly),

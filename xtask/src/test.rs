@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::builder::PossibleValuesParser;
 
 use crate::{
-    dist, python,
+    dist, kea, python,
     setup::{self, Need},
     sh, ui, vm,
 };
@@ -29,8 +29,10 @@ enum Stage {
     Bare,
     /// A public client of CloudStack's API.
     CloudStack,
-    /// A DHCPv6 server with its database, relays and clients.
+    /// Databases, and the tables of Kea's releases.
     Kea,
+    /// A DHCPv6 server with its database, relays and clients.
+    Delegation,
     /// Virtual machines, and what delegates prefixes to them.
     Guests,
     /// Debian packages, and a systemd to install them beside.
@@ -42,8 +44,10 @@ impl Stage {
         match self {
             Self::Bare => &[],
             Self::CloudStack => &[Need::CloudStack],
-            Self::Kea => &[Need::Kea],
-            Self::Guests => &[Need::Machine, Need::Guest, Need::Kea],
+            // The keys of other releases are a machine's.
+            Self::Kea => &[Need::Kea, Need::Machine],
+            Self::Delegation => &[Need::Kea, Need::Delegation],
+            Self::Guests => &[Need::Machine, Need::Guest, Need::Kea, Need::Delegation],
             Self::Packages => &[Need::Dist, Need::System],
         }
     }
@@ -77,7 +81,8 @@ const SUITES: &[Suite] = &[
     Suite { name: "net", packages: &[], prefixes: &["corpus_net", "stories_net", "net_"], stage: Stage::Bare },
     Suite { name: "daemon", packages: &[], prefixes: &["daemon_", "cli_"], stage: Stage::Bare },
     Suite { name: "cloudstack", packages: &[], prefixes: &["cloudstack_"], stage: Stage::CloudStack },
-    Suite { name: "delegation", packages: &[], prefixes: &["delegation_"], stage: Stage::Kea },
+    Suite { name: "pd", packages: &[], prefixes: &["pd_"], stage: Stage::Kea },
+    Suite { name: "delegation", packages: &[], prefixes: &["delegation_"], stage: Stage::Delegation },
     Suite { name: "guest", packages: &[], prefixes: &["guest_"], stage: Stage::Guests },
     Suite { name: "dist", packages: &[], prefixes: &["dist_"], stage: Stage::Packages },
 ];
@@ -139,8 +144,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn cargo_test(suite: &Suite, flags: &[&str], args: &Args) -> Result<()> {
     let mut cargo = sh::cargo();
     match suite.stage {
-        Stage::Bare | Stage::Kea => &mut cargo,
+        Stage::Bare | Stage::Delegation => &mut cargo,
         Stage::CloudStack => cargo.env(python::VARIABLE, python::prepare()?),
+        Stage::Kea => cargo.env(kea::SCHEMAS, kea::prepare()?),
         Stage::Guests => cargo.env(vm::GUEST, vm::guest()?),
         Stage::Packages => cargo.env(dist::PACKAGES, dist::for_tests()?),
     };

@@ -20,6 +20,7 @@ mod interfaces;
 mod man;
 mod monitor;
 mod output;
+mod pd;
 mod ports;
 mod rule_rows;
 mod rules;
@@ -80,6 +81,7 @@ verbs! {
     explain::Explain,
     detach::Detach,
     eui64::Eui64,
+    pd::Pd,
     cloudstack::Cloudstack,
     config::Config,
     completions::Completions,

@@ -228,6 +228,27 @@ pub enum Problem {
     /// Not where a server is asked.
     #[error("not a URL; write one like https://mgmt.example/client/api")]
     NotAUrl,
+    /// Not where a database is.
+    #[error(
+        "not a database's URL; write one like postgresql://kea@/kea?host=/run/postgresql or \
+             mysql://kea@db.example/kea"
+    )]
+    NotADatabase,
+    /// A secret among the settings.
+    #[error("has a password, and others may read the settings; write it to a file of mode 600, the password_file")]
+    PasswordInUrl,
+    /// A pool of the other family.
+    #[error("IPv4, of which no prefixes are delegated; write a prefix of IPv6, like 2001:db8:f000::/40")]
+    Ipv4Pool,
+    /// Not within the pool.
+    #[error("not inside the pool; write prefixes of {0}")]
+    OutsidePool(Ipv6Net),
+    /// A pool of single addresses, nearly.
+    #[error("a pool that has no /{0}; write a shorter prefix")]
+    TooLong(u8),
+    /// Not a time that something may take.
+    #[error("not a duration; write one like 12h or 7d, 400d at most")]
+    NotADuration,
     /// Not a pattern for interface names.
     #[error(
         "matches no interface; write 1 or more characters, '*' and '?' among them, without '/', ':' and white space"

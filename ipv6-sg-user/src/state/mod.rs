@@ -28,4 +28,4 @@ pub use model::{Declarations, Model};
 pub use network::Network;
 pub use origin::Origin;
 pub use port::Port;
-pub use settings::{Cloudstack, Echo, Ipv4, ManagementServer, Settings, Source, Xdp};
+pub use settings::{Cloudstack, Database, Echo, Ipv4, ManagementServer, Pd, Settings, Source, Xdp};

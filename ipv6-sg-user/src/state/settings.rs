@@ -12,9 +12,13 @@ use super::document::Document;
 use super::{Error, Problem, value};
 
 mod cloudstack;
+mod database;
+mod pd;
 mod source;
 
 pub use cloudstack::Cloudstack;
+pub use database::Database;
+pub use pd::Pd;
 pub use source::{ManagementServer, Source};
 
 /// Where the settings are when nobody says otherwise.
@@ -96,6 +100,9 @@ pub struct Settings {
     pub conntrack: Conntrack,
     /// CloudStack's agent on this host.
     pub cloudstack: Cloudstack,
+    /// Prefix delegation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pd: Option<Pd>,
     /// Sources of the desired state that are asked.
     #[serde(skip_serializing_if = "Source::is_empty")]
     pub source: Source,
@@ -122,6 +129,7 @@ impl Default for Settings {
             metrics: None,
             conntrack: Conntrack { entries_per_port: FLOWS_PER_PORT },
             cloudstack: Cloudstack::default(),
+            pd: None,
             source: Source::default(),
         }
     }
@@ -148,6 +156,7 @@ struct Entries {
     conntrack: ConntrackEntries,
     #[serde(default)]
     cloudstack: cloudstack::Entries,
+    pd: Option<pd::Entries>,
     #[serde(default)]
     source: source::Entries,
 }
@@ -226,6 +235,7 @@ impl Settings {
             metrics,
             conntrack: Conntrack { entries_per_port },
             cloudstack: entries.cloudstack.checked(document)?,
+            pd: entries.pd.map(|entries| entries.checked(document)).transpose()?,
             source: entries.source.checked(document)?,
         })
     }

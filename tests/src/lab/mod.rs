@@ -20,6 +20,7 @@
 //! - [`CloudAgent`]: how CloudStack's agent calls its script; [`CloudHost`]: VMs that it drives
 //! - [`Streams`]: flows that never pause, each frame counted; [`Conversation`]: one of the kernel's own
 //! - [`Traffic`]: honest and forged frames that never pause
+//! - [`kea`]: databases of Kea's
 //!
 //! What goes wrong panics. Everything is removed when it is dropped, so also by a test that panics, and by a signal that
 //! ends the program; and it is named such that tests run side by side.
@@ -31,6 +32,7 @@ mod conversation;
 mod frames;
 mod guest;
 mod hypervisor;
+pub mod kea;
 mod libvirt;
 mod machine;
 mod memory;
@@ -70,7 +72,7 @@ pub use memory::{Memory, bytes, hex, key, room};
 pub use netns::Netns;
 pub use orders::Orders;
 pub use pod::{BEYOND, Counts, Keys, Pod};
-pub use process::{Outcome, Process, outcome, run};
+pub use process::{Outcome, Process, feed, outcome, run};
 pub use radvd::radvd;
 pub use signals::wait_if_ending;
 pub use site::{Site, binary, port, table};

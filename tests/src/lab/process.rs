@@ -148,7 +148,7 @@ pub fn run(command: &mut Command) -> String {
 
 /// Runs a program that reads this; as [`run`] else.
 #[track_caller]
-pub(super) fn feed(command: &mut Command, input: &str) -> String {
+pub fn feed(command: &mut Command, input: &str) -> String {
     let out = finish(command, input, Duration::MAX);
     let [stdout, stderr] = [&out.stdout, &out.stderr].map(|bytes| String::from_utf8_lossy(bytes));
     assert!(out.status.success(), "{command:?}: {}\n{stdout}{stderr}{input}", out.status);

@@ -129,7 +129,7 @@ pub enum ApiError {
 pub enum KeyProblem {
     /// The system would not let it be read.
     #[error(transparent)]
-    Read(#[from] io::Error),
+    Read(io::Error),
     /// Something else has its place.
     #[error("not a regular file; name one")]
     NotAFile,

@@ -1,23 +1,11 @@
 //! The keys, out of their files. Nothing shows them: no message, no log, no debugging.
 
-use std::fmt;
-use std::fs::{self, File};
-use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::ApiError;
 use super::error::KeyProblem;
-
-/// The longest file that can be a key: CloudStack's have 86 characters.
-const LONGEST: u64 = 4096;
-
-/// What is put in a key's place where a text would show it.
-const HIDDEN: &str = "[hidden]";
-
-/// A key.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Secret(String);
+pub(super) use crate::secret::Secret;
+use crate::secret::{HIDDEN, NoSecret};
 
 /// What the management server knows us by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,62 +16,45 @@ pub(super) struct Keys {
     pub(super) secret: Secret,
 }
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(HIDDEN)
-    }
-}
-
 impl Keys {
     /// Reads both.
     pub(super) fn read(api: &Path, secret: &Path) -> Result<Self, ApiError> {
-        let read = |path: &Path| Secret::read(path).map_err(|problem| ApiError::Key { path: path.to_owned(), problem });
+        let read = |path: &Path| key(path).map_err(|problem| ApiError::Key { path: path.to_owned(), problem });
         Ok(Self { api: read(api)?, secret: read(secret)? })
     }
 
     /// A text of somebody else's, without the keys: a server that is none of CloudStack's may answer with the question.
     pub(super) fn hide(&self, text: &str) -> String {
-        [&self.secret, &self.api].into_iter().fold(text.to_owned(), |text, Secret(key)| {
+        [&self.secret, &self.api].into_iter().fold(text.to_owned(), |text, key| {
+            let key = key.expose();
             let encoded = super::signature::encode(key);
             text.replace(&encoded, HIDDEN).replace(&encoded.to_lowercase(), HIDDEN).replace(key, HIDDEN)
         })
     }
 }
 
-impl Secret {
-    /// What only signing and sending may look at.
-    pub(super) fn expose(&self) -> &str {
-        &self.0
-    }
+/// A secret in the characters that keys are made of.
+fn key(path: &Path) -> Result<Secret, KeyProblem> {
+    let secret = Secret::read(path)?;
+    if secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) { Ok(secret) } else { Err(KeyProblem::NotAKey) }
+}
 
-    fn read(path: &Path) -> Result<Self, KeyProblem> {
-        // Asked first: opening a FIFO would wait for its writer.
-        if !fs::metadata(path)?.is_file() {
-            return Err(KeyProblem::NotAFile);
+impl From<NoSecret> for KeyProblem {
+    fn from(problem: NoSecret) -> Self {
+        match problem {
+            NoSecret::Read(error) => Self::Read(error),
+            NoSecret::NotAFile => Self::NotAFile,
+            NoSecret::Readable(mode) => Self::Readable(mode),
+            NoSecret::NotALine => Self::NotAKey,
         }
-        let file = File::open(path)?;
-        let mode = file.metadata()?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(KeyProblem::Readable(mode));
-        }
-        let mut text = Vec::new();
-        file.take(LONGEST + 1).read_to_end(&mut text)?;
-        let text = String::from_utf8(text).ok().filter(|text| u64::try_from(text.len()).is_ok_and(|n| n <= LONGEST));
-        let key = text.map(|text| text.trim().to_owned()).unwrap_or_default();
-        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(KeyProblem::NotAKey);
-        }
-        Ok(Self(key))
-    }
-
-    #[cfg(test)]
-    pub(super) fn of(text: &str) -> Self {
-        Self(text.to_owned())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

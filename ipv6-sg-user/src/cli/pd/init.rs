@@ -1,0 +1,97 @@
+//! `ipv6-sg pd init`: what the database and Kea need before there are prefixes.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use super::super::context::Context;
+use super::super::output::{self, Format};
+use crate::pd::kea_config::{self, Place, Relay, Release};
+use crate::pd::{Pool, guard::SetUp};
+use crate::state::{Pd, value};
+
+/// Set the pool up in Kea's database; or print what Kea has to be told, or check what it was told
+///
+/// Installs what keeps any two prefixes from overlapping, whoever writes them, and makes the pool known. Again and again is as good as
+/// once; run it again after `kea-admin db-upgrade`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Init {
+    /// Print the statements that would be run, and run none
+    #[arg(long, group = "instead")]
+    print: bool,
+    /// Print a configuration for Kea's DHCPv6 server
+    #[arg(long, group = "instead", requires_all = ["subnet", "listen"])]
+    kea_config: bool,
+    /// Check a configuration of Kea's DHCPv6 server; fails when anything in it is wrong
+    #[arg(long, group = "instead", value_name = "FILE")]
+    check_kea: Option<PathBuf>,
+    /// The release of Kea that the configuration is for
+    #[arg(long, value_enum, default_value_t, requires = "kea_config")]
+    kea: Release,
+    /// How the VMs' router reports a VM's MAC
+    #[arg(long, value_enum, default_value_t)]
+    relay: Relay,
+    /// What has the addresses of all VMs' routers, 2001:db8::/32 say: that is Kea's subnet
+    #[arg(long, requires = "kea_config", value_name = "PREFIX")]
+    subnet: Option<String>,
+    /// Where Kea hears the routers, eth0/2001:db8::547 say
+    #[arg(long, requires = "kea_config", value_name = "IF/ADDRESS")]
+    listen: Option<String>,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Init {
+    /// Runs the verb.
+    pub(super) fn run(self, context: &mut Context) -> Result<()> {
+        let settings = super::section(context)?;
+        if let Some(path) = &self.check_kea {
+            return self.check(context, &settings, path);
+        }
+        if self.kea_config {
+            let place = self.place()?;
+            return Ok(write!(context.out, "{}", kea_config::print(&settings, &place)?)?);
+        }
+        if self.print {
+            let statements = super::with_pool(&settings, async |pool: &mut Pool| Ok(pool.statements()))?;
+            return Ok(write!(context.out, "{statements}")?);
+        }
+        let SetUp { installed, new_pool } = super::with_pool(&settings, async |pool| pool.set_up().await)?;
+        for (name, purpose) in &installed {
+            writeln!(context.out, "installed {name}: {purpose}")?;
+        }
+        let pool = settings.pool;
+        match (new_pool, installed.is_empty()) {
+            (true, _) => writeln!(context.out, "pool {pool} is set up")?,
+            (false, false) => writeln!(context.out, "pool {pool} was set up before")?,
+            (false, true) => writeln!(context.out, "pool {pool} was set up before, and nothing is missing")?,
+        }
+        Ok(())
+    }
+
+    fn place(self) -> Result<Place> {
+        let subnet = self.subnet.context("no --subnet")?;
+        let subnet = value::any_prefix(&subnet).with_context(|| format!("subnet {subnet:?}"))?;
+        Ok(Place { release: self.kea, relay: self.relay, subnet, listen: self.listen.context("no --listen")? })
+    }
+
+    fn check(&self, context: &mut Context, settings: &Pd, path: &PathBuf) -> Result<()> {
+        let shown = path.display();
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+        let faults = kea_config::check(settings, self.relay, &text).map_err(|problem| anyhow!("{shown}: {problem}"))?;
+        if self.format.json {
+            output::json(&mut context.out, &faults)?;
+        } else if faults.is_empty() {
+            writeln!(context.out, "sound")?;
+        } else {
+            let rows = faults.iter().map(|fault| [fault.key.to_owned(), fault.problem.clone()]);
+            output::table(&mut context.out, Some(["KEY", "PROBLEM"]), rows)?;
+        }
+        match faults.len() {
+            0 => Ok(()),
+            count => bail!("{shown}: {count} problem{}", if count == 1 { "" } else { "s" }),
+        }
+    }
+}

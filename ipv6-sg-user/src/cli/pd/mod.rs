@@ -1,0 +1,77 @@
+//! `ipv6-sg pd`: prefixes for VMs, recorded in Kea's hosts database.
+
+mod allocate;
+mod check;
+mod init;
+mod list;
+mod rebuild;
+mod release;
+
+use anyhow::{Context as _, Result};
+use clap::Subcommand;
+use ipv6_sg_common::mac::Mac;
+
+use super::context::Context;
+use crate::pd::{PdError, Pool};
+use crate::state::{Pd as Section, value};
+
+/// Give VMs prefixes of a pool, recorded where the DHCPv6 server looks them up
+///
+/// Kea's hosts database is the only record; [pd] of the settings names it and the pool. Any number of machines may give prefixes at
+/// once: no two overlap, and what is interrupted is not done at all.
+#[derive(Debug, clap::Args)]
+pub(super) struct Pd {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Init(init::Init),
+    Allocate(allocate::Allocate),
+    Release(release::Release),
+    List(list::List),
+    Rebuild(rebuild::Rebuild),
+    Check(check::Check),
+}
+
+impl Pd {
+    /// Runs the verb.
+    pub(super) fn run(self, context: &mut Context) -> Result<()> {
+        match self.verb {
+            Verb::Init(verb) => verb.run(context),
+            Verb::Allocate(verb) => verb.run(context),
+            Verb::Release(verb) => verb.run(context),
+            Verb::List(verb) => verb.run(context),
+            Verb::Rebuild(verb) => verb.run(context),
+            Verb::Check(verb) => verb.run(context),
+        }
+    }
+}
+
+/// The section of the settings.
+fn section(context: &Context) -> Result<Section> {
+    let missing = "the settings have no [pd]; write its pool and its database";
+    context.settings()?.pd.context(missing)
+}
+
+/// Does something with the pool that the settings name.
+fn with_pool<T>(settings: &Section, work: impl AsyncFnOnce(&mut Pool) -> Result<T, PdError>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut pool = Pool::open(settings).await?;
+        let done = work(&mut pool).await?;
+        pool.close().await;
+        Ok(done)
+    })
+}
+
+/// A VM's MAC.
+fn mac(text: &str) -> Result<Mac> {
+    value::mac(text).with_context(|| format!("MAC {text:?}"))
+}
+
+/// A VM's name.
+fn vm(text: &str) -> Result<String> {
+    value::name(text).with_context(|| format!("VM {text:?}"))
+}

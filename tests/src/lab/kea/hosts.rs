@@ -1,0 +1,115 @@
+//! A hosts database: the tables of a release of Kea, made by its own scripts.
+
+use std::process::Command;
+
+use ipv6_sg::kea::Kind;
+use ipv6_sg::state::Database;
+
+use super::{Release, Server};
+use crate::lab::{Outcome, feed, outcome, run};
+
+/// Whom Kea is to the database, and the password.
+const KEA: &str = "kea";
+
+/// A database on a server.
+pub struct Hosts<'a> {
+    server: &'a Server,
+    name: String,
+}
+
+impl<'a> Hosts<'a> {
+    /// Makes it, with the tables of this release.
+    #[track_caller]
+    pub fn new(server: &'a Server, release: Release) -> Self {
+        let hosts = Self::empty(server, &format!("{release:?}").to_lowercase());
+        run(&mut hosts.kea_admin("db-init", release));
+        hosts
+    }
+
+    /// Makes it, without tables.
+    #[track_caller]
+    pub fn empty(server: &'a Server, name: &str) -> Self {
+        let statements = match server.kind() {
+            Kind::Postgres => format!(
+                "DO $$ BEGIN CREATE ROLE {KEA} LOGIN PASSWORD '{KEA}'; CREATE ROLE locked LOGIN PASSWORD 'right'; \
+                 EXCEPTION WHEN duplicate_object THEN NULL; END $$;\nCREATE DATABASE {name} OWNER {KEA};"
+            ),
+            Kind::Mysql => format!(
+                "CREATE DATABASE {name}; CREATE USER IF NOT EXISTS '{KEA}'@'localhost' IDENTIFIED BY '{KEA}'; \
+                 GRANT ALL ON {name}.* TO '{KEA}'@'localhost';"
+            ),
+        };
+        let administration = if server.kind() == Kind::Postgres { "postgres" } else { "mysql" };
+        feed(&mut server.client(administration), &statements);
+        let hosts = Self { server, name: name.to_owned() };
+        if server.kind() == Kind::Postgres {
+            hosts.sql(&format!("GRANT ALL ON SCHEMA public TO {KEA};"));
+        }
+        hosts
+    }
+
+    /// Its server.
+    pub const fn server(&self) -> &Server {
+        self.server
+    }
+
+    /// `kea-admin` with this release's scripts.
+    pub fn kea_admin(&self, verb: &str, release: Release) -> Command {
+        let mut admin = Command::new("kea-admin");
+        let socket = self.server.path("socket");
+        match self.server.kind() {
+            Kind::Postgres => {
+                admin.args([verb, "pgsql", "-h"]).arg(socket.parent().expect("a directory"));
+            }
+            Kind::Mysql => {
+                let socket = format!("--socket={}", socket.display());
+                admin.args([verb, "mysql", "-h", "localhost", "-x", &socket]);
+            }
+        }
+        admin.args(["-u", KEA, "-p", KEA, "-n", &self.name, "-d"]).arg(release.scripts());
+        admin
+    }
+
+    /// Where it is, as Kea's own user.
+    pub fn settings(&self) -> Database {
+        self.settings_as(KEA)
+    }
+
+    /// Where it is, as somebody.
+    pub fn settings_as(&self, user: &str) -> Database {
+        let (name, socket) = (&self.name, self.server.path("socket"));
+        let url = match self.server.kind() {
+            Kind::Postgres => {
+                let directory = socket.parent().expect("a directory");
+                format!("postgresql://{user}@/{name}?host={}", directory.display())
+            }
+            Kind::Mysql => format!("mysql://{user}@/{name}?socket={}", socket.display()),
+        };
+        let password_file = self.server.path(&format!("{user}.password"));
+        if user == KEA && self.server.kind() == Kind::Mysql {
+            write_secret(&password_file, KEA);
+        }
+        Database { url, password_file: password_file.exists().then_some(password_file) }
+    }
+
+    /// Runs statements as the administrator; what they answer, a line a row.
+    #[track_caller]
+    pub fn sql(&self, statements: &str) -> String {
+        feed(&mut self.server.client(&self.name), statements)
+    }
+
+    /// Runs a statement that may be refused.
+    #[track_caller]
+    pub fn try_sql(&self, statement: &str) -> Outcome {
+        let flag = if self.server.kind() == Kind::Postgres { "-c" } else { "-e" };
+        outcome(self.server.client(&self.name).args([flag, statement]))
+    }
+}
+
+/// A file that its owner alone may read.
+#[track_caller]
+pub fn write_secret(path: &std::path::Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, text).expect("our own directory");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("our own file");
+}

@@ -1,0 +1,15 @@
+//! Databases of Kea's: servers of the tests' own, with the schemas that Kea's releases make.
+//!
+//! - [`Server`]: PostgreSQL or MariaDB, in a directory of its own, on sockets alone
+//! - [`Release`]: the releases of Kea whose schemas there are
+//! - [`Hosts`]: a database on a server, with the tables of a release
+//!
+//! Each is gone when it is dropped.
+
+mod hosts;
+mod release;
+mod server;
+
+pub use hosts::{Hosts, write_secret};
+pub use release::Release;
+pub use server::Server;

@@ -1,0 +1,143 @@
+//! Kea's hosts database, of each release, in both kinds: what is reserved is read, and what is no such database is told so.
+
+use std::collections::BTreeSet;
+
+use ipv6_sg::kea::{Changes, Database, KeaError, Kind, Reservation, Reserved};
+use ipv6_sg::state;
+use ipv6_sg_common::mac::Mac;
+use ipv6_sg_tests::lab::kea::{Hosts, Release, Server, write_secret};
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+fn mac(text: &str) -> Mac {
+    text.parse().expect("a MAC")
+}
+
+fn read(settings: &state::Database, macs: &[&str], subnet_id: Option<u32>) -> Result<Reserved, KeaError> {
+    runtime().block_on(async {
+        let macs: Vec<_> = macs.iter().map(|text| mac(text)).collect();
+        Database::connect(settings).await?.reservations(&macs, subnet_id).await
+    })
+}
+
+fn refused(settings: &state::Database) -> String {
+    read(settings, &[], None).expect_err("no such database").to_string()
+}
+
+/// Statements that reserve a prefix, as an operator would type them.
+fn reserve(hosts: &Hosts, release: Release, mac: &str, subnet_id: u32, prefix: &str, length: u8) {
+    let mac = mac.replace(':', "");
+    let (identifier, address) = match (hosts.server().kind(), release) {
+        (Kind::Postgres, Release::Kea2_2) => (format!("decode('{mac}', 'hex')"), format!("'{prefix}'")),
+        (Kind::Postgres, _) => (format!("decode('{mac}', 'hex')"), format!("'{prefix}'::inet")),
+        (Kind::Mysql, Release::Kea2_2) => (format!("UNHEX('{mac}')"), format!("'{prefix}'")),
+        (Kind::Mysql, _) => (format!("UNHEX('{mac}')"), format!("INET6_ATON('{prefix}')")),
+    };
+    hosts.sql(&format!(
+        "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_id) \
+         SELECT {identifier}, 0, {subnet_id} FROM (SELECT 1) one WHERE NOT EXISTS \
+         (SELECT 1 FROM hosts WHERE dhcp_identifier = {identifier} AND dhcp6_subnet_id = {subnet_id}); \
+         INSERT INTO ipv6_reservations (address, prefix_len, type, host_id) SELECT {address}, {length}, 2, host_id \
+         FROM hosts WHERE dhcp_identifier = {identifier} AND dhcp6_subnet_id = {subnet_id};"
+    ));
+}
+
+fn what_is_reserved_is_read(kind: Kind) {
+    let server = Server::start(kind);
+    for release in Release::ALL {
+        let hosts = Hosts::new(&server, release);
+        let (a, b, c) = ("06:00:00:00:00:01", "06:00:00:00:00:02", "06:00:00:00:00:03");
+        reserve(&hosts, release, a, 1, "2001:db8:f000:10::", 60);
+        reserve(&hosts, release, a, 1, "2001:db8:f000:20::", 60);
+        reserve(&hosts, release, b, 2, "2001:db8:f001::", 48);
+        reserve(&hosts, release, c, 1, "2001:db8:f000:31::", 60);
+        // An address is no prefix.
+        hosts.sql("UPDATE ipv6_reservations SET type = 0 WHERE 1 = 0;");
+        let reservation = |text: &str, subnet_id, prefix: &str| Reservation {
+            mac: mac(text),
+            subnet_id,
+            prefix: prefix.parse().expect("a prefix"),
+        };
+        let of_a = [reservation(a, 1, "2001:db8:f000:10::/60"), reservation(a, 1, "2001:db8:f000:20::/60")];
+        let of_b = reservation(b, 2, "2001:db8:f001::/48");
+        let settings = hosts.settings();
+        let read = |macs: &[&str], subnet_id| read(&settings, macs, subnet_id).expect("an answer");
+        assert_eq!(read(&[], None), Reserved::default(), "{release:?}");
+        assert_eq!(read(&[b, a, "06:00:00:00:00:09"], None).reservations, [&of_a[..], &[of_b.clone()]].concat());
+        assert_eq!(read(&[b, a, a], Some(1)).reservations, of_a);
+        assert_eq!(read(&[b], Some(2)).reservations, [of_b]);
+        // Host bits: what Kea would hand out is no prefix.
+        let malformed = read(&[c], None);
+        assert_eq!(malformed.reservations, []);
+        assert_eq!(malformed.malformed, [format!("{c}, subnet 1: \"2001:db8:f000:31::/60\" is no prefix")]);
+        // More MACs than are asked for at once.
+        let many: BTreeSet<_> = (0..600).map(|n| format!("06:00:00:01:{:02x}:{:02x}", n / 256, n % 256)).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).chain([a]).collect();
+        assert_eq!(read(&many, None).reservations, of_a);
+    }
+}
+
+#[test]
+fn what_is_reserved_is_read_from_postgresql() {
+    what_is_reserved_is_read(Kind::Postgres);
+}
+
+#[test]
+fn what_is_reserved_is_read_from_mariadb() {
+    what_is_reserved_is_read(Kind::Mysql);
+}
+
+fn what_is_no_such_database(kind: Kind, wrong_password: &str) {
+    let mut server = Server::start(kind);
+    let hosts = Hosts::empty(&server, "other");
+    let mut settings = hosts.settings();
+    let none =
+        "not a hosts database of Kea's: it has no table hosts that this user may see; `kea-admin db-init` makes one";
+    assert_eq!(refused(&settings), format!("{}: {none}", settings.url));
+    hosts.sql("CREATE TABLE hosts (host_id INT); CREATE TABLE ipv6_reservations (address INT);");
+    if kind == Kind::Postgres {
+        hosts.sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO kea;");
+    }
+    let column = "its table hosts has no column dhcp_identifier; `kea-admin db-upgrade` may add it";
+    assert_eq!(refused(&settings), format!("{}: not a hosts database of Kea's: {column}", settings.url));
+
+    let file = server.path("wrong.password");
+    write_secret(&file, "wr0ng-and-secret");
+    settings.password_file = Some(file.clone());
+    if kind == Kind::Postgres {
+        settings.url = settings.url.replace("kea@", "locked@");
+    }
+    let error = refused(&settings);
+    assert!(error.contains(wrong_password) && error.contains("password_file"), "{error}");
+    assert!(!error.contains("wr0ng-and-secret"), "{error}");
+    write_secret(&file, "");
+    assert_eq!(refused(&settings), format!("{}: not one line of text; write the password alone", file.display()));
+
+    server.kill();
+    write_secret(&file, "right");
+    let error = refused(&settings);
+    assert!(error.starts_with(&format!("{}: no answer: ", settings.url)), "{error}");
+}
+
+#[test]
+fn what_is_no_such_database_in_postgresql() {
+    what_is_no_such_database(Kind::Postgres, "password authentication failed for user \"locked\"");
+}
+
+#[test]
+fn what_is_no_such_database_in_mariadb() {
+    what_is_no_such_database(Kind::Mysql, "Access denied for user 'kea'@'localhost'");
+}
+
+#[test]
+fn changes_are_heard_of_where_the_database_tells() {
+    let server = Server::start(Kind::Postgres);
+    let hosts = Hosts::new(&server, Release::Kea2_2);
+    runtime().block_on(async {
+        let mut changes = Changes::listen(&hosts.settings()).await.expect("an answer").expect("PostgreSQL tells");
+        hosts.sql("NOTIFY ipv6_sg_reservations;");
+        tokio::time::timeout(ipv6_sg_tests::lab::PATIENCE, changes.next()).await.expect("soon").expect("a change");
+    });
+}

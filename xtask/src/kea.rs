@@ -1,0 +1,42 @@
+//! The tables of other releases of Kea than the system's: the scripts in Debian's packages that make them.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use anyhow::{Context as _, Result};
+
+use crate::{apt::Apt, sh, ui};
+
+/// What the tests read to find the folder in which each of Debian's releases has one of its own.
+pub(crate) const SCHEMAS: &str = "IPV6_SG_KEA_SCHEMAS";
+
+/// Debian's releases whose Kea makes other tables.
+const SUITES: [&str; 2] = ["trixie", "sid"];
+
+/// The packages that may have the scripts.
+const PACKAGES: [&str; 1] = ["kea-admin"];
+
+/// What is in the folder of a release whose scripts are there as a whole: written last.
+const COMPLETE: &str = "complete";
+
+/// Fetches them below `target`, unless they are there, and says where.
+pub(crate) fn prepare() -> Result<PathBuf> {
+    let folder = sh::workspace().join("target/kea");
+    for suite in SUITES {
+        let tree = folder.join(suite);
+        let complete = tree.join(COMPLETE);
+        if complete.exists() {
+            continue;
+        }
+        ui::step("setup", format_args!("fetching the database scripts of the Kea in Debian's {suite}"));
+        let apt = Apt::new(folder.join("apt").join(suite), suite)?;
+        for package in apt.download(&PACKAGES.map(ToOwned::to_owned))? {
+            let mut unpack = Command::new("dpkg-deb");
+            unpack.arg("--extract").arg(&package).arg(&tree);
+            sh::run_quietly(&mut unpack, "is the disk full?")?;
+        }
+        // The package lists are large, and looked at only this once.
+        apt.remove()?;
+        fs::write(&complete, "").with_context(|| format!("cannot write {}", complete.display()))?;
+    }
+    Ok(folder)
+}
