@@ -1,22 +1,24 @@
 //! A VM that tries to come by another one's prefix: at a server that distrusts nobody, so that the guard is all there is.
 
+use std::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
+use ipv6_sg::kea::Kind;
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_tests::delegation::forged::{ASSOCIATION, DUID, Forgery, forgeries, relayed, sent, to_agents};
 use ipv6_sg_tests::delegation::message::{Relayed, client, client_link_layer, code, delegated, of, option, remote_id};
-use ipv6_sg_tests::delegation::{Chain, Dhclient, Distrust, Duid, Identity};
+use ipv6_sg_tests::delegation::{Chain, Dhclient, Distrust, Duid, Identity, inside};
 use ipv6_sg_tests::frame::dhcpv6::kind;
+use ipv6_sg_tests::lab::kea::Server;
 use ipv6_sg_tests::lab::{Wire, eventually};
 use ipv6_sg_tests::world::VM_MAC;
 
-const PREFIX: &str = "2001:db8:f000:10::/60";
-const INSIDE: &str = "2001:db8:f000:10::1";
-
-/// The prefix is the VM's, who has not asked for it yet.
-fn chain() -> Chain {
-    let chain = Chain::new(Identity::RemoteId, Distrust::Nobody);
-    chain.reserve(&chain.pod.vm, &[PREFIX]);
-    chain.pod.vm.netns.ip(&format!("addr add {INSIDE}/128 dev lo nodad"));
-    chain
+/// The prefix is the VM's, who has not asked for it yet; and an address out of it.
+fn chain(server: &Server) -> (Chain<'_>, Ipv6Net, Ipv6Addr) {
+    let chain = Chain::new(server, Identity::RemoteId, Distrust::Nobody);
+    let prefix = chain.allocate(&chain.pod.vm, 1)[0];
+    chain.take(&chain.pod.vm, inside(prefix, 1));
+    (chain, prefix, inside(prefix, 1))
 }
 
 /// A message that a frame carries to a client, or to who says to be a relay.
@@ -39,7 +41,8 @@ fn answered(what: &str, wires: &[&Wire], kind: u8) -> Vec<u8> {
 
 #[test]
 fn without_the_guard_a_forger_takes_the_prefix() {
-    let chain = chain();
+    let server = Server::start(Kind::Postgres);
+    let (chain, prefix, _) = chain(&server);
     let pod = &chain.pod;
     pod.hypervisor.ask("detach --all");
     for port in ["vm1", "vm2"] {
@@ -50,7 +53,7 @@ fn without_the_guard_a_forger_takes_the_prefix() {
     for Forgery { what, frames, .. } in all.iter().filter(|forgery| forgery.succeeds) {
         frames.iter().for_each(|frame| forger.send(frame));
         let advertise = answered(what, &[&forger, &vm], kind::ADVERTISE);
-        assert_eq!(delegated(&advertise), [PREFIX], "{what}");
+        assert_eq!(delegated(&advertise), [prefix], "{what}");
     }
 
     // One of them, to its end: the prefix is another client's, and the VM that it is reserved for goes without.
@@ -60,11 +63,11 @@ fn without_the_guard_a_forger_takes_the_prefix() {
     let server = option(code::SERVER_ID, of(&advertise, code::SERVER_ID).expect("a server"));
     let request = client(kind::REQUEST, &DUID, ASSOCIATION, &server);
     forger.send(&sent(&to_agents(547, &relayed(Identity::RemoteId, &request))).build());
-    assert_eq!(delegated(&answered("a Reply", &[&forger], kind::REPLY)), [PREFIX]);
-    let leases = chain.delegation.reservations().leases();
+    assert_eq!(delegated(&answered("a Reply", &[&forger], kind::REPLY)), [prefix]);
+    let leases = chain.delegation.pool.leases();
     assert_eq!(
-        leases.iter().map(|lease| (&*lease.prefix, lease.association)).collect::<Vec<_>>(),
-        [(PREFIX, ASSOCIATION)]
+        leases.iter().map(|lease| (lease.prefix, lease.association)).collect::<Vec<_>>(),
+        [(prefix, ASSOCIATION)]
     );
     let mut dhclient = Dhclient::start(&pod.vm, &chain.path("dhclient"), Duid::LinkLayer, 1);
     dhclient.wait_refused();
@@ -72,7 +75,7 @@ fn without_the_guard_a_forger_takes_the_prefix() {
 
 /// Sends each, and waits until each frame is dropped for its reason.
 #[track_caller]
-fn die(chain: &Chain, forger: &Wire) {
+fn die(chain: &Chain<'_>, forger: &Wire) {
     for Forgery { what, reasons, frames, .. } in forgeries(Identity::RemoteId) {
         for (frame, reason) in frames.iter().zip(reasons) {
             let dropped = || chain.pod.count("vm2", Direction::FromVm, reason);
@@ -83,34 +86,28 @@ fn die(chain: &Chain, forger: &Wire) {
     }
 }
 
-/// Echo both ways with an address out of the prefix.
-#[track_caller]
-fn works(chain: &Chain) {
-    chain.pod.vm.netns.run(&format!("ping -6 -n -c 2 -i 0.05 -W 5 -I {INSIDE} {}", ipv6_sg_tests::lab::BEYOND));
-    chain.pod.beyond.run(&format!("ping -6 -n -c 2 -i 0.05 -W 5 {INSIDE}"));
-}
-
 #[test]
 fn behind_the_guard_a_forger_gets_nothing() {
-    let chain = chain();
-    let (pod, reservations) = (&chain.pod, chain.delegation.reservations());
+    let server = Server::start(Kind::Postgres);
+    let (chain, prefix, address) = chain(&server);
+    let (pod, pool) = (&chain.pod, &chain.delegation.pool);
     let forger = pod.neighbour.wire();
     die(&chain, &forger);
-    assert_eq!((chain.delegation.forwarded(), reservations.leases()), (0, Vec::new()));
+    assert_eq!((chain.delegation.forwarded(), pool.leases()), (0, Vec::new()));
 
     // What a VM may say, with what only relays may say in it: it is not believed.
     let own = [remote_id(VM_MAC), client_link_layer(VM_MAC)].concat();
     forger.send(&sent(&to_agents(546, &client(kind::SOLICIT, &DUID, ASSOCIATION, &own))).build());
     let advertise = answered("an Advertise", &[&forger], kind::ADVERTISE);
-    assert_eq!(delegated(&advertise), [""; 0]);
+    assert!(delegated(&advertise).is_empty());
     assert_eq!(chain.delegation.forwarded(), 1);
 
     let dhclient = Dhclient::start(&pod.vm, &chain.path("dhclient"), Duid::LinkLayer, 1);
-    dhclient.wait_told(&["BOUND6"], PREFIX);
-    works(&chain);
+    dhclient.wait_told(&["BOUND6"], prefix);
+    chain.assert_works(&pod.vm, address);
     die(&chain, &forger);
-    works(&chain);
-    let held = reservations.leases();
+    chain.assert_works(&pod.vm, address);
+    let held = pool.leases();
     assert_eq!(held.len(), 1, "{held:?}");
 
     // With the VM's identifier and the number of its association he gets nothing either, but the VM's lease is gone.
@@ -119,13 +116,13 @@ fn behind_the_guard_a_forger_gets_nothing() {
         .map(|at| u8::from_str_radix(&held[0].duid[at..at + 2], 16).expect("hex"))
         .collect();
     let server = option(code::SERVER_ID, of(&advertise, code::SERVER_ID).expect("a server"));
-    let renewed = dhclient.times_told(&["RENEW6"], PREFIX);
+    let renewed = dhclient.times_told(&["RENEW6"], prefix);
     forger.send(&sent(&to_agents(546, &client(kind::REQUEST, &duid, held[0].association, &server))).build());
-    assert_eq!(delegated(&answered("a Reply", &[&forger], kind::REPLY)), [""; 0]);
-    assert_eq!(reservations.of(VM_MAC), [PREFIX]);
-    works(&chain);
-    dhclient.wait_told_again(&["RENEW6"], PREFIX, renewed + 1);
-    assert_eq!(reservations.leases(), held);
-    works(&chain);
+    assert!(delegated(&answered("a Reply", &[&forger], kind::REPLY)).is_empty());
+    assert_eq!(pool.of(VM_MAC), [prefix]);
+    chain.assert_works(&pod.vm, address);
+    dhclient.wait_told_again(&["RENEW6"], prefix, renewed + 1);
+    assert_eq!(pool.leases(), held);
+    chain.assert_works(&pod.vm, address);
     pod.daemon.assert_never("ERROR");
 }

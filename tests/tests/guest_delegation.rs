@@ -1,18 +1,17 @@
 //! A real guest asks for its prefix: with a kernel of its own behind a tap, and the client that Debian's guests come with.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv6Addr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 
+use ipv6_sg::kea::Kind;
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::{Action, Reason};
-use ipv6_sg_tests::delegation::{Database, Delegation, Distrust, Identity, SERVER};
+use ipv6_sg_tests::delegation::{Delegation, Distrust, Identity, SERVER, inside};
+use ipv6_sg_tests::lab::kea::{Hosts, Release, Server};
 use ipv6_sg_tests::lab::{Hypervisor, Ip, eventually, radvd};
 use ipv6_sg_tests::world::{ROUTER, ROUTER_LINK_LOCAL, ROUTER_MAC, VM_MAC};
 
 const TAP: &str = "vnet11";
-const PREFIX: &str = "2001:db8:f000:10::/60";
-/// In it.
-const INSIDE: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xf000, 0x1f, 0, 0, 0, 1);
 /// What is sent each way.
 const BYTES: usize = 1 << 20;
 
@@ -23,10 +22,14 @@ fn a_guest_gets_its_prefix_and_uses_it() {
     router.netns.sysctl("ipv6/conf/all/forwarding", "1");
     router.netns.ip(&format!("addr add {ROUTER}/64 dev eth0 nodad"));
     let _radvd = radvd(&hypervisor.site, &router.netns);
-    let delegation = Delegation::start(&router, Database::start(), Identity::RemoteId, Distrust::Relays);
-    delegation.reservations().add(VM_MAC, PREFIX);
-    delegation.route(&router);
-    hypervisor.port(TAP, VM_MAC, &format!("delegated = [\"{PREFIX}\"]"));
+    let database = Server::start(Kind::Postgres);
+    let hosts = Hosts::new(&database, Release::Kea2_2);
+    let delegation = Delegation::start(&router, hosts, Identity::RemoteId, Distrust::Relays);
+    let pool = &delegation.pool;
+    let prefix = pool.allocate("i-2-55-VM", VM_MAC, 1)[0];
+    let address = inside(prefix, 1);
+    pool.route(&router.netns);
+    hypervisor.port(TAP, VM_MAC, &format!("delegated = [\"{prefix}\"]"));
     let daemon = hypervisor.daemon();
     let mut vm = hypervisor.machine(TAP, VM_MAC);
     hypervisor.wait_guarded(TAP);
@@ -36,25 +39,25 @@ fn a_guest_gets_its_prefix_and_uses_it() {
 
     vm.orders.run("printf '#!/bin/sh\\necho $new_ip6_prefix >> /tmp/prefixes\\n' > /tmp/script; chmod 755 /tmp/script; : > /tmp/conf");
     vm.orders.run("dhclient -6 -P -1 -D LL -sf /tmp/script -lf /tmp/leases -pf /tmp/pid -cf /tmp/conf eth0");
-    assert_eq!(vm.orders.run("cat /tmp/prefixes").trim(), PREFIX);
-    vm.orders.run(&format!("ip -6 addr add {INSIDE}/128 dev lo"));
-    vm.orders.run(&format!("ping -6 -c 2 -I {INSIDE} {SERVER}"));
-    delegation.server.run(&format!("ping -6 -n -c 2 -i 0.2 -W 10 {INSIDE}"));
+    assert_eq!(vm.orders.run("cat /tmp/prefixes").trim(), prefix.to_string());
+    vm.orders.run(&format!("ip -6 addr add {address}/128 dev lo"));
+    vm.orders.run(&format!("ping -6 -c 2 -I {address} {SERVER}"));
+    pool.machine.run(&format!("ping -6 -n -c 2 -i 0.2 -W 10 {address}"));
 
     vm.orders.begin("download 7001");
     let mut stream =
-        delegation.server.inside(|| eventually("the guest's socket", || TcpStream::connect((INSIDE, 7001)).ok()));
+        pool.machine.inside(|| eventually("the guest's socket", || TcpStream::connect((address, 7001)).ok()));
     stream.write_all(&vec![0x5a; BYTES]).expect("all of it");
     drop(stream);
     assert_eq!(vm.orders.answered(), Ok(format!("{BYTES}\n")));
 
-    vm.orders.run(&format!("ip -6 route add {SERVER}/128 via {ROUTER_LINK_LOCAL} dev eth0 src {INSIDE}"));
-    let listener = delegation.server.inside(|| TcpListener::bind((SERVER, 7000)).expect("a free port"));
+    vm.orders.run(&format!("ip -6 route add {SERVER}/128 via {ROUTER_LINK_LOCAL} dev eth0 src {address}"));
+    let listener = pool.machine.inside(|| TcpListener::bind((SERVER, 7000)).expect("a free port"));
     vm.orders.begin(&format!("upload [{SERVER}]:7000 {BYTES}"));
     let (mut stream, from) = listener.accept().expect("a connection");
     let mut got = Vec::new();
     stream.read_to_end(&mut got).expect("all of it");
-    assert_eq!((vm.orders.answered(), got.len(), from.ip()), (Ok(String::new()), BYTES, INSIDE.into()));
+    assert_eq!((vm.orders.answered(), got.len(), from.ip()), (Ok(String::new()), BYTES, address.into()));
 
     let counters = hypervisor.counters(TAP);
     assert!(counters.direction(Direction::FromVm).of(Reason::Dhcpv6).packets >= 2);

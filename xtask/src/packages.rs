@@ -103,7 +103,9 @@ mod tests {
     #[test]
     fn no_package_is_listed_twice() {
         let mut seen = HashSet::new();
-        for package in [TOOLCHAIN, LINKER, TOOLS, MACHINE, CLOUDSTACK, KEA, DELEGATION, GUEST, PACKAGER, SYSTEM, RIVALS].concat() {
+        for package in
+            [TOOLCHAIN, LINKER, TOOLS, MACHINE, CLOUDSTACK, KEA, DELEGATION, GUEST, PACKAGER, SYSTEM, RIVALS].concat()
+        {
             assert!(seen.insert(package.name), "{} is listed twice", package.name);
         }
     }

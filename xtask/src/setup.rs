@@ -13,7 +13,9 @@ use nix::{
 };
 
 use crate::{
-    packages::{CLOUDSTACK, DELEGATION, GUEST, KEA, LINKER, MACHINE, PACKAGER, Package, RIVALS, SYSTEM, TOOLCHAIN, TOOLS},
+    packages::{
+        CLOUDSTACK, DELEGATION, GUEST, KEA, LINKER, MACHINE, PACKAGER, Package, RIVALS, SYSTEM, TOOLCHAIN, TOOLS,
+    },
     qemu, services, sh,
     toolchain::{self, LLVM_MAJOR, Toolchain},
     ui,

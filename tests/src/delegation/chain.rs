@@ -1,71 +1,73 @@
 //! A pod of guarded VMs whose router relays to a DHCPv6 server.
 
+use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::thread;
 
+use ipnet::Ipv6Net;
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::Reason;
+use serde_json::Value;
 
-use super::{Database, Delegation, Distrust, Identity};
+use super::{Delegation, Distrust, Identity};
+use crate::lab::kea::{Hosts, Release, Server};
 use crate::lab::{BEYOND, Guest, Hypervisor, Keys, Pod, eventually, transfer};
 use crate::world::{ROUTER, ROUTER_LINK_LOCAL};
 
 /// All of it. What is declared first is dropped first.
-pub struct Chain {
+pub struct Chain<'a> {
     /// The relay and the server.
-    pub delegation: Delegation,
+    pub delegation: Delegation<'a>,
     /// The VMs, their router and the world beyond.
     pub pod: Pod,
 }
 
-impl Chain {
-    /// Nothing is reserved yet.
+impl<'a> Chain<'a> {
+    /// No VM has a prefix yet.
     #[track_caller]
-    pub fn new(identity: Identity, distrust: Distrust) -> Self {
+    pub fn new(server: &'a Server, identity: Identity, distrust: Distrust) -> Self {
         // Each takes seconds, most of them waiting.
-        let (pod, database) = thread::scope(|scope| {
-            let database = scope.spawn(Database::start);
-            (Pod::new(Keys::default()), database.join().expect("a database"))
+        let (pod, hosts) = thread::scope(|scope| {
+            let hosts = scope.spawn(|| Hosts::new(server, Release::Kea2_2));
+            (Pod::new(Keys::default()), hosts.join().expect("a database"))
         });
-        Self { delegation: Delegation::start(&pod.router, database, identity, distrust), pod }
+        Self { delegation: Delegation::start(&pod.router, hosts, identity, distrust), pod }
     }
 
-    /// Reserves prefixes for a VM, and has its port and the router know of them.
+    /// Sees to it that a VM has so many prefixes, of which its port and the router know, and returns them.
     #[track_caller]
-    pub fn reserve(&self, guest: &Guest, prefixes: &[&str]) {
-        for prefix in prefixes {
-            self.delegation.reservations().add(guest.mac, prefix);
-        }
+    pub fn allocate(&self, guest: &Guest, count: usize) -> Vec<Ipv6Net> {
+        let prefixes = self.delegation.pool.allocate_to(guest, count);
+        assert_eq!(prefixes.len(), count, "{prefixes:?}");
         self.apply(guest);
+        prefixes
     }
 
-    /// Takes a VM's reservation back, from its port and from the router too.
+    /// Takes a prefix back from a VM, its port and the router.
     #[track_caller]
-    pub fn release(&self, guest: &Guest, prefix: &str) {
-        self.delegation.reservations().remove(prefix);
+    pub fn release(&self, guest: &Guest, prefix: Ipv6Net) {
+        self.delegation.pool.release(guest, prefix);
         self.apply(guest);
     }
 
     #[track_caller]
     fn apply(&self, guest: &Guest) {
         self.permit(&self.pod.hypervisor, guest);
-        self.delegation.route(&self.pod.router);
+        self.delegation.pool.route(&self.pod.router.netns);
     }
 
     /// Has a VM's port on a hypervisor know of the VM's prefixes, and waits until it does.
     #[track_caller]
     pub fn permit(&self, hypervisor: &Hypervisor, guest: &Guest) {
-        let mut prefixes = self.delegation.reservations().of(guest.mac);
-        hypervisor.port(&guest.port, guest.mac, &format!("delegated = {prefixes:?}"));
-        prefixes.sort();
+        let prefixes = self.delegation.pool.of(guest.mac).iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+        hypervisor.port(&guest.port, guest.mac, &format!("delegated = {:?}", Vec::from_iter(&prefixes)));
         eventually("the port's prefixes", || {
             let rows = hypervisor.json("ports");
             let row = rows.as_array()?.iter().find(|row| row["interface"] == *guest.port)?;
-            let mut held: Vec<_> = row["sources"].as_array()?.iter().filter_map(|source| source.as_str()).collect();
-            held.retain(|source| source.contains('/'));
-            held.sort_unstable();
-            (held == prefixes).then_some(())
+            let sources = row["sources"].as_array()?.iter().filter_map(Value::as_str);
+            let held = sources.filter(|source| source.contains('/')).map(ToOwned::to_owned).collect();
+            (prefixes == held).then_some(())
         });
     }
 

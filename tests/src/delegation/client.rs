@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ipnet::Ipv6Net;
+
 use crate::lab::{Guest, Process, eventually};
 
 /// How a client makes itself an identifier that stays the same.
@@ -60,13 +62,13 @@ impl Dhclient {
 
     /// Waits until it has been told of a prefix, for one of these reasons.
     #[track_caller]
-    pub fn wait_told(&self, reasons: &[&str], prefix: &str) {
+    pub fn wait_told(&self, reasons: &[&str], prefix: Ipv6Net) {
         self.wait_told_again(reasons, prefix, 0);
     }
 
     /// Waits until it has been told of a prefix once more than so many times.
     #[track_caller]
-    pub fn wait_told_again(&self, reasons: &[&str], prefix: &str, before: usize) {
+    pub fn wait_told_again(&self, reasons: &[&str], prefix: Ipv6Net, before: usize) {
         let told = || (self.times_told(reasons, prefix) > before).then_some(());
         let what = format!("{reasons:?} of {prefix}");
         if crate::lab::look(crate::lab::PATIENCE, told).is_none() {
@@ -75,10 +77,11 @@ impl Dhclient {
     }
 
     /// How often it was told of a prefix for one of these reasons.
-    pub fn times_told(&self, reasons: &[&str], prefix: &str) -> usize {
+    pub fn times_told(&self, reasons: &[&str], prefix: Ipv6Net) -> usize {
+        let prefix = prefix.to_string();
         let of = |line: &&String| {
             let words: Vec<_> = line.split(' ').collect();
-            reasons.contains(&words[0]) && words[1..3].contains(&prefix)
+            reasons.contains(&words[0]) && words[1..3].contains(&prefix.as_str())
         };
         self.events().iter().filter(of).count()
     }

@@ -3,11 +3,10 @@
 use std::fs;
 use std::net::Ipv6Addr;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::Database;
-use super::message::code;
-use crate::lab::{Netns, Process};
+use super::Pool;
+use crate::lab::Process;
 
 /// Where the server is, and its router.
 pub const SERVER: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x547, 0, 0, 0, 0, 0, 2);
@@ -23,18 +22,11 @@ pub enum Identity {
 }
 
 impl Identity {
-    /// Kea's name for it.
-    const fn mac_source(self) -> &'static str {
+    /// What `ipv6-sg pd init` calls it.
+    const fn relay(self) -> &'static str {
         match self {
             Self::RemoteId => "remote-id",
-            Self::LinkLayer => "client-link-addr-option",
-        }
-    }
-
-    const fn option(self) -> u16 {
-        match self {
-            Self::RemoteId => code::REMOTE_ID,
-            Self::LinkLayer => code::CLIENT_LINK_LAYER,
+            Self::LinkLayer => "client-link-addr",
         }
     }
 }
@@ -48,36 +40,32 @@ pub enum Distrust {
     Nobody,
 }
 
-/// Starts it on a namespace's `eth0`, where it has the address [`SERVER`].
+/// Starts it on the `eth0` of the pool's machine, where it has the address [`SERVER`], with the configuration that is printed
+/// for it.
 #[track_caller]
-pub(super) fn kea(netns: &Netns, database: &Database, identity: Identity, distrust: Distrust) -> Process {
-    let in_the_database = json!({
-        "type": "postgresql", "host": database.host(), "name": "kea", "user": "kea", "password": "kea",
-        "max-reconnect-tries": 100_000, "reconnect-wait-time": 500, "on-fail": "stop-retry-exit",
-    });
-    let mut config = json!({ "Dhcp6": {
-        "server-id": { "type": "LLT", "htype": 1, "time": 1, "identifier": "0200000000FF", "persist": false },
-        "interfaces-config": { "interfaces": [format!("eth0/{SERVER}")] },
-        "lease-database": in_the_database,
-        "hosts-database": in_the_database,
-        "mac-sources": [identity.mac_source()],
-        "host-reservation-identifiers": ["hw-address"],
-        "reservations-global": false, "reservations-in-subnet": true, "reservations-out-of-pool": true,
-        "expired-leases-processing":
-            { "reclaim-timer-wait-time": 1, "hold-reclaimed-time": 0, "flush-reclaimed-timer-wait-time": 1 },
-        // A test waits for no longer than that for what clients do again and again, and nothing ends meanwhile.
-        "renew-timer": 2, "rebind-timer": 300, "preferred-lifetime": 400, "valid-lifetime": 600,
-        "subnet6": [{ "id": 1, "subnet": "2001:db8::/32" }],
-        "loggers": [{ "name": "kea-dhcp6", "severity": "INFO", "output_options": [{ "output": "stdout" }] }],
-    }});
-    if distrust == Distrust::Relays {
-        let test = format!("not relay6[0].option[{}].exists or not (relay6[1].peeraddr == '')", identity.option());
-        config["Dhcp6"]["client-classes"] = json!([{ "name": "DROP", "test": test }]);
+pub(super) fn kea(pool: &Pool<'_>, identity: Identity, distrust: Distrust) -> Process {
+    let relay = identity.relay();
+    let place = format!("--subnet 2001:db8::/32 --listen eth0/{SERVER}");
+    let printed = pool.ask(&format!("init --kea-config --kea 2.2 --relay {relay} {place}"));
+    let json: String = printed.lines().filter(|line| !line.starts_with("//")).collect();
+    let mut config: Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {printed}"));
+    let dhcp6 = &mut config["Dhcp6"];
+    dhcp6["server-id"] =
+        json!({ "type": "LLT", "htype": 1, "time": 1, "identifier": "0200000000FF", "persist": false });
+    dhcp6["loggers"] = json!([{ "name": "kea-dhcp6", "severity": "INFO", "output_options": [{ "output": "stdout" }] }]);
+    // A test waits for no longer than that for what clients do again and again, and nothing ends meanwhile.
+    dhcp6["renew-timer"] = 2.into();
+    dhcp6["rebind-timer"] = 300.into();
+    if distrust == Distrust::Nobody {
+        dhcp6.as_object_mut().expect("an object").remove("client-classes");
     }
-    let (path, run_dir) = (database.site.path("kea-dhcp6.conf"), database.site.path("kea"));
+    let (path, run_dir) = (pool.site.path("kea-dhcp6.conf"), pool.site.path("kea"));
     fs::write(&path, config.to_string()).expect("our own directory");
+    if distrust == Distrust::Relays {
+        assert_eq!(pool.ask(&format!("init --check-kea {} --relay {relay}", path.display())), "sound\n");
+    }
     fs::create_dir(&run_dir).expect("our own directory");
-    let mut command = netns.command("kea-dhcp6");
+    let mut command = pool.machine.command("kea-dhcp6");
     command.arg("-c").arg(path).env("KEA_PIDFILE_DIR", &run_dir).env("KEA_LOCKFILE_DIR", &run_dir);
     let mut server = Process::start(command);
     server.wait_for("DHCP6_STARTED");

@@ -2,6 +2,7 @@
 
 use std::net::Ipv6Addr;
 
+use ipnet::Ipv6Net;
 use ipv6_sg_common::mac::Mac;
 
 use crate::frame::dhcpv6::kind;
@@ -108,15 +109,15 @@ pub fn of(message: &[u8], code: u16) -> Option<&[u8]> {
 }
 
 /// The prefixes that a server's message delegates, for longer than no time.
-pub fn delegated(message: &[u8]) -> Vec<String> {
+pub fn delegated(message: &[u8]) -> Vec<Ipv6Net> {
     let associations = options(message.get(CLIENT_HEADER..).unwrap_or_default()).into_iter();
     let inside = associations.filter(|(code, _)| *code == code::IA_PD).filter_map(|(_, body)| body.get(12..));
     let prefixes = inside.flat_map(options).filter(|(code, _)| *code == code::IA_PREFIX);
-    let text = |body: &[u8]| {
+    let prefix = |body: &[u8]| {
         let (valid, address) = (body.get(4..8)?, <[u8; 16]>::try_from(body.get(9..25)?).ok()?);
-        (valid != [0; 4]).then(|| format!("{}/{}", Ipv6Addr::from(address), body[8]))
+        if valid == [0; 4] { None } else { Ipv6Net::new(address.into(), body[8]).ok() }
     };
-    prefixes.filter_map(|(_, body)| text(body)).collect()
+    prefixes.filter_map(|(_, body)| prefix(body)).collect()
 }
 
 #[cfg(test)]
@@ -145,7 +146,7 @@ mod tests {
             let association = [vec![0; 12], option(code::IA_PREFIX, &prefix)].concat();
             [vec![kind::REPLY, 1, 2, 3], option(code::IA_PD, &association)].concat()
         };
-        assert_eq!(delegated(&reply(9)), ["2001:db8:f000:10::/60"]);
-        assert_eq!(delegated(&reply(0)), [""; 0]);
+        assert_eq!(delegated(&reply(9)), ["2001:db8:f000:10::/60".parse().expect("a prefix")]);
+        assert!(delegated(&reply(0)).is_empty());
     }
 }

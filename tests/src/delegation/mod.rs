@@ -2,30 +2,31 @@
 //!
 //! - [`Chain`]: a pod of guarded VMs, and all of it
 //! - [`Delegation`]: the relay and the server, behind any router
-//! - [`Database`]: Kea's database; [`Reservations`]: what it says
+//! - [`Pool`]: which VM has which prefixes
 //! - [`Relay`]: a relay of the tests' own, for the option that free ones do not have
 //! - [`Dhclient`], [`Dhcp6c`]: what VMs ask with
 //! - [`message`]: what relays and clients say; [`forged`]: what forgers do
 
 mod chain;
 mod client;
-mod database;
 mod dnsmasq;
 pub mod forged;
 mod kea;
 pub mod message;
+mod pool;
 mod relay;
-mod reservations;
 
-use ipv6_sg_common::eui64;
+use std::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
 
 pub use chain::Chain;
 pub use client::{Dhclient, Dhcp6c, Duid};
-pub use database::Database;
 pub use kea::{Distrust, Identity, SERVER};
+pub use pool::{Lease, Pool};
 pub use relay::Relay;
-pub use reservations::{Lease, Reservations};
 
+use crate::lab::kea::Hosts;
 use crate::lab::{Guest, Netns, Process};
 use crate::world::ROUTER;
 
@@ -36,42 +37,36 @@ enum Relays {
 }
 
 /// A relay, and the server that it relays to. What is declared first is dropped first.
-pub struct Delegation {
+pub struct Delegation<'a> {
     relay: Relays,
     /// The server.
     pub kea: Process,
-    /// Its database.
-    pub database: Database,
-    /// Where it is, at [`SERVER`]: beyond the router.
-    pub server: Netns,
+    /// What it answers by. Its machine is beyond the router, at [`SERVER`].
+    pub pool: Pool<'a>,
 }
 
-impl Delegation {
+impl<'a> Delegation<'a> {
     /// Puts the relay on a router, whose VMs are on its `eth0`, and the server behind it.
     #[track_caller]
-    pub fn start(router: &Guest, database: Database, identity: Identity, distrust: Distrust) -> Self {
-        let server = Netns::new("kea");
-        server.sysctl("ipv6/conf/default/accept_dad", "0");
+    pub fn start(router: &Guest, hosts: Hosts<'a>, identity: Identity, distrust: Distrust) -> Self {
+        let machine = Netns::new("kea");
+        machine.sysctl("ipv6/conf/default/accept_dad", "0");
         router.netns.ip(&format!(
             "link add eth2 type veth peer name eth0 netns {}\nlink set eth2 up\naddr add {}/64 dev eth2 nodad",
-            server.name(),
+            machine.name(),
             kea::ROUTER
         ));
-        server.ip(&format!(
+        machine.ip(&format!(
             "link set eth0 up\naddr add {SERVER}/64 dev eth0 nodad\nroute add default via {}",
             kea::ROUTER
         ));
-        let kea = kea::kea(&server, &database, identity, distrust);
+        let pool = Pool::new(hosts, machine);
+        let kea = kea::kea(&pool, identity, distrust);
         let relay = match identity {
             Identity::RemoteId => Relays::Own(Relay::start(&router.netns, "eth0", ROUTER, SERVER)),
             Identity::LinkLayer => Relays::Dnsmasq(dnsmasq::dnsmasq(&router.netns, "eth0", ROUTER, SERVER)),
         };
-        Self { relay, kea, database, server }
-    }
-
-    /// What the database says.
-    pub const fn reservations(&self) -> Reservations<'_> {
-        Reservations(&self.database)
+        Self { relay, kea, pool }
     }
 
     /// How many messages the tests' own relay has forwarded.
@@ -82,15 +77,10 @@ impl Delegation {
             Relays::Dnsmasq(_) => panic!("dnsmasq does not count"),
         }
     }
+}
 
-    /// Has the router send each reserved prefix to its VM, by the VM's link-local address: by what is reserved, whatever the
-    /// leases say, which a VM can destroy for another.
-    #[track_caller]
-    pub fn route(&self, router: &Guest) {
-        router.netns.run("ip -6 route flush proto static");
-        for (prefix, mac) in self.reservations().all() {
-            let by = eui64::link_local(mac).to_ip();
-            router.netns.run(&format!("ip -6 route add {prefix} via {by} dev eth0 proto static"));
-        }
-    }
+/// An address in the last /64 of a prefix, with this number.
+pub fn inside(prefix: Ipv6Net, number: u16) -> Ipv6Addr {
+    let last = u128::from(prefix.broadcast());
+    Ipv6Addr::from(last >> 64 << 64 | u128::from(number))
 }

@@ -1,0 +1,113 @@
+//! `ipv6-sg pd`, run on the server's machine: which VM has which prefixes. And what the server has leased of them.
+
+use ipnet::Ipv6Net;
+use ipv6_sg_common::mac::Mac;
+
+use crate::lab::kea::Hosts;
+use crate::lab::{Guest, Netns, Site};
+
+/// All that is ever given.
+const POOL: &str = "2001:db8:f000::/40";
+
+/// The pool, and the machine from which it is used.
+pub struct Pool<'a> {
+    hosts: Hosts<'a>,
+    /// Its settings, and what else is on it.
+    pub(super) site: Site,
+    /// Its namespace.
+    pub machine: Netns,
+}
+
+/// A prefix that a client holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The prefix.
+    pub prefix: Ipv6Net,
+    /// Its client's identifier, in hexadecimal digits.
+    pub duid: String,
+    /// The number of the client's association.
+    pub association: u32,
+}
+
+/// What the verbs call the VM.
+fn name(guest: &Guest) -> String {
+    format!("vm-{}", guest.port)
+}
+
+fn prefix(text: &str) -> Ipv6Net {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+impl<'a> Pool<'a> {
+    /// Sets it up in a database.
+    #[track_caller]
+    pub(super) fn new(hosts: Hosts<'a>, machine: Netns) -> Self {
+        let (site, database) = (Site::new(), hosts.settings().url);
+        site.settings(&format!("[pd]\npool = \"{POOL}\"\nlength = 60\nsubnet_id = 1\ndatabase = \"{database}\""));
+        let pool = Self { hosts, site, machine };
+        pool.ask("init");
+        pool
+    }
+
+    /// Runs one of the verbs, and returns what it prints.
+    #[track_caller]
+    pub(super) fn ask(&self, words: &str) -> String {
+        self.site.ask(&self.machine, &format!("pd {words}"))
+    }
+
+    /// Sees to it that a VM has so many prefixes, and returns them.
+    #[track_caller]
+    pub fn allocate(&self, vm: &str, mac: Mac, count: usize) -> Vec<Ipv6Net> {
+        self.ask(&format!("allocate --vm {vm} --mac {mac} --count {count}")).lines().map(prefix).collect()
+    }
+
+    /// The same for a guest's.
+    #[track_caller]
+    pub(super) fn allocate_to(&self, guest: &Guest, count: usize) -> Vec<Ipv6Net> {
+        self.allocate(&name(guest), guest.mac, count)
+    }
+
+    /// Takes a prefix back.
+    #[track_caller]
+    pub(super) fn release(&self, guest: &Guest, prefix: Ipv6Net) {
+        self.ask(&format!("release --vm {} --prefix {prefix}", name(guest)));
+    }
+
+    /// Drops a VM's leases, whoever they are held by.
+    #[track_caller]
+    pub fn rebuild(&self, mac: Mac) {
+        self.ask(&format!("rebuild --mac {mac}"));
+    }
+
+    /// The prefixes of a MAC.
+    #[track_caller]
+    pub fn of(&self, mac: Mac) -> Vec<Ipv6Net> {
+        let rows = self.site.json(&self.machine, "pd list");
+        let own = rows.as_array().into_iter().flatten().filter(|row| row["mac"] == mac.to_string());
+        own.map(|row| prefix(row["prefix"].as_str().expect("a prefix"))).collect()
+    }
+
+    /// Has a router send each prefix to its VM, by its interface `eth0`.
+    #[track_caller]
+    pub fn route(&self, router: &Netns) {
+        router.run("ip -6 route flush proto static");
+        for line in self.ask("list --routes --dev eth0").lines() {
+            router.run(&format!("{line} proto static"));
+        }
+    }
+
+    /// The prefixes that clients hold.
+    #[track_caller]
+    pub fn leases(&self) -> Vec<Lease> {
+        let rows = self.hosts.sql(
+            "SELECT address || '/' || prefix_len || ' ' || encode(duid, 'hex') || ' ' || (iaid::bigint & 4294967295)
+             FROM lease6 WHERE lease_type = 2 AND state = 0 AND valid_lifetime > 0 ORDER BY address",
+        );
+        let lease = |row: &str| {
+            let words: Vec<_> = row.split(' ').collect();
+            let association = words[2].parse().expect("a number");
+            Lease { prefix: prefix(words[0]), duid: words[1].to_owned(), association }
+        };
+        rows.lines().map(lease).collect()
+    }
+}
