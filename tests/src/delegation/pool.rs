@@ -101,7 +101,7 @@ impl<'a> Pool<'a> {
     pub fn leases(&self) -> Vec<Lease> {
         let rows = self.hosts.sql(
             "SELECT address || '/' || prefix_len || ' ' || encode(duid, 'hex') || ' ' || (iaid::bigint & 4294967295)
-             FROM lease6 WHERE lease_type = 2 AND state = 0 AND valid_lifetime > 0 ORDER BY address",
+             FROM lease6 WHERE lease_type = 2 AND state = 0 AND valid_lifetime > 0 ORDER BY address::inet",
         );
         let lease = |row: &str| {
             let words: Vec<_> = row.split(' ').collect();
