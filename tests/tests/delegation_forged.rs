@@ -49,7 +49,7 @@ fn without_the_guard_a_forger_takes_the_prefix() {
         pod.hypervisor.wait_released(port);
     }
     let (forger, vm) = (pod.neighbour.wire(), pod.vm.wire());
-    let all = forgeries(Identity::RemoteId);
+    let all = forgeries();
     for Forgery { what, frames, .. } in all.iter().filter(|forgery| forgery.succeeds) {
         frames.iter().for_each(|frame| forger.send(frame));
         let advertise = answered(what, &[&forger, &vm], kind::ADVERTISE);
@@ -58,11 +58,11 @@ fn without_the_guard_a_forger_takes_the_prefix() {
 
     // One of them, to its end: the prefix is another client's, and the VM that it is reserved for goes without.
     let solicit = client(kind::SOLICIT, &DUID, ASSOCIATION, &[]);
-    forger.send(&sent(&to_agents(547, &relayed(Identity::RemoteId, &solicit))).build());
+    forger.send(&sent(&to_agents(547, &relayed(&solicit))).build());
     let advertise = answered("an Advertise", &[&forger], kind::ADVERTISE);
     let server = option(code::SERVER_ID, of(&advertise, code::SERVER_ID).expect("a server"));
     let request = client(kind::REQUEST, &DUID, ASSOCIATION, &server);
-    forger.send(&sent(&to_agents(547, &relayed(Identity::RemoteId, &request))).build());
+    forger.send(&sent(&to_agents(547, &relayed(&request))).build());
     assert_eq!(delegated(&answered("a Reply", &[&forger], kind::REPLY)), [prefix]);
     let leases = chain.delegation.pool.leases();
     assert_eq!(
@@ -76,7 +76,7 @@ fn without_the_guard_a_forger_takes_the_prefix() {
 /// Sends each, and waits until each frame is dropped for its reason.
 #[track_caller]
 fn die(chain: &Chain<'_>, forger: &Wire) {
-    for Forgery { what, reasons, frames, .. } in forgeries(Identity::RemoteId) {
+    for Forgery { what, reasons, frames, .. } in forgeries() {
         for (frame, reason) in frames.iter().zip(reasons) {
             let dropped = || chain.pod.count("vm2", Direction::FromVm, reason);
             let before = dropped();

@@ -134,7 +134,7 @@ fn a_prefix_moves_with_its_vm_to_another_hypervisor() {
     let counted = |reason| second.counters(&pod.vm.port).direction(Direction::FromVm).of(reason).packets;
     assert!(counted(Reason::Dhcpv6) > 0 && counted(Reason::SourceSpoofed) == 0);
 
-    // Who is left behind has none of it: neither the neighbour nor a VM that comes to the same name.
+    // Who is left behind has none of it.
     let stolen = inside(prefix, 2);
     chain.take(&pod.neighbour, stolen);
     chain.assert_stopped(first, &pod.neighbour, stolen);

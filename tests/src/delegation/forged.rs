@@ -6,8 +6,8 @@ use std::net::Ipv6Addr;
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::Reason::{self, *};
 
-use super::message::{Relayed, client, client_link_layer, remote_id};
-use super::{Identity, SERVER};
+use super::SERVER;
+use super::message::{Relayed, client, remote_id};
 use crate::frame::dhcpv6::kind;
 use crate::frame::extension::{atomic, destination, hop_by_hop};
 use crate::frame::{Ethernet, Frame, Ipv6, Upper, dhcpv6, raw, udp};
@@ -32,12 +32,8 @@ pub const DUID: [u8; 10] = [0, 3, 0, 1, 0x06, 0x91, 0x2a, 0x00, 0x01, 0x17];
 pub const ASSOCIATION: u32 = 7;
 
 /// A client's message as a relay would forward it that has it from the VM.
-pub fn relayed(identity: Identity, message: &[u8]) -> Vec<u8> {
-    let whose = match identity {
-        Identity::RemoteId => remote_id(VM_MAC),
-        Identity::LinkLayer => client_link_layer(VM_MAC),
-    };
-    Relayed { hops: 0, peer: NEIGHBOUR_LINK_LOCAL, message }.forward(NEIGHBOUR, &whose)
+pub fn relayed(message: &[u8]) -> Vec<u8> {
+    Relayed { hops: 0, peer: NEIGHBOUR_LINK_LOCAL, message }.forward(NEIGHBOUR, &remote_id(VM_MAC))
 }
 
 /// A frame of the neighbour's.
@@ -51,9 +47,9 @@ pub fn to_agents(from: u16, message: &[u8]) -> Ipv6 {
 }
 
 /// All of them.
-pub fn forgeries(identity: Identity) -> Vec<Forgery> {
+pub fn forgeries() -> Vec<Forgery> {
     let solicit = client(kind::SOLICIT, &DUID, ASSOCIATION, &[]);
-    let forward = relayed(identity, &solicit);
+    let forward = relayed(&solicit);
     [relays(&forward), fragments(&forward), others(&solicit)].concat()
 }
 
