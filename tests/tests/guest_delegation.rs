@@ -38,7 +38,7 @@ fn a_guest_gets_its_prefix_and_uses_it() {
     });
 
     vm.orders.run("printf '#!/bin/sh\\necho $new_ip6_prefix >> /tmp/prefixes\\n' > /tmp/script; chmod 755 /tmp/script; : > /tmp/conf");
-    vm.orders.run("dhclient -6 -P -1 -D LL -sf /tmp/script -lf /tmp/leases -pf /tmp/pid -cf /tmp/conf eth0");
+    vm.orders.run("dhclient -6 -P -1 -v -D LL -sf /tmp/script -lf /tmp/leases -pf /tmp/pid -cf /tmp/conf eth0");
     assert_eq!(vm.orders.run("cat /tmp/prefixes").trim(), prefix.to_string());
     vm.orders.run(&format!("ip -6 addr add {address}/128 dev lo"));
     vm.orders.run(&format!("ping -6 -c 2 -I {address} {SERVER}"));
