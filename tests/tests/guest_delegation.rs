@@ -9,7 +9,7 @@ use ipv6_sg_common::verdict::{Action, Reason};
 use ipv6_sg_tests::delegation::{Delegation, Distrust, Identity, SERVER, inside};
 use ipv6_sg_tests::lab::kea::{Hosts, Release, Server};
 use ipv6_sg_tests::lab::{Hypervisor, Ip, eventually, radvd};
-use ipv6_sg_tests::world::{ROUTER, ROUTER_LINK_LOCAL, ROUTER_MAC, VM_MAC};
+use ipv6_sg_tests::world::{ROUTER, ROUTER_LINK_LOCAL, ROUTER_MAC, VM, VM_LINK_LOCAL, VM_MAC};
 
 const TAP: &str = "vnet11";
 /// What is sent each way.
@@ -33,8 +33,13 @@ fn a_guest_gets_its_prefix_and_uses_it() {
     let daemon = hypervisor.daemon();
     let mut vm = hypervisor.machine(TAP, VM_MAC);
     hypervisor.wait_guarded(TAP);
-    eventually("a default route", || {
-        vm.orders.run("ip -6 route").contains(&format!("default via {ROUTER_LINK_LOCAL}")).then_some(())
+    // The client binds to the link-local address: not while duplicate address detection is at work.
+    eventually("addresses, and a default route", || {
+        let addresses = vm.orders.run("ip -6 addr show dev eth0");
+        let formed = [VM, VM_LINK_LOCAL].iter().all(|address| addresses.contains(&format!("{address}/64")));
+        let routes = vm.orders.run("ip -6 route");
+        let routed = routes.contains(&format!("default via {ROUTER_LINK_LOCAL}"));
+        (formed && !addresses.contains("tentative") && routed).then_some(())
     });
 
     vm.orders.run("printf '#!/bin/sh\\necho $new_ip6_prefix >> /tmp/prefixes\\n' > /tmp/script; chmod 755 /tmp/script; : > /tmp/conf");
