@@ -116,6 +116,25 @@ fn a_vm_that_is_installed_anew_is_locked_out_until_its_leases_are_dropped() {
 }
 
 #[test]
+fn a_prefix_stays_while_the_database_is_away() {
+    let server = Server::start(Kind::Postgres);
+    let mut chain = chain(&server);
+    let (prefix, dhclient, address) = bound(&chain);
+    chain.delegation.pool.take_database_away();
+    chain.delegation.kea.wait_for("RECONNECT");
+    let told = dhclient.events();
+    chain.assert_works(&chain.pod.vm, address);
+
+    chain.delegation.pool.give_database_back();
+    dhclient.wait_told_again(&["RENEW6"], prefix, dhclient.times_told(&["RENEW6"], prefix));
+    // It was not told otherwise in between.
+    let since = dhclient.events().split_off(told.len());
+    assert!(since.iter().all(|line| line.starts_with("RENEW6")), "{since:#?}");
+    assert_eq!(leased(&chain), [prefix]);
+    chain.assert_works(&chain.pod.vm, address);
+}
+
+#[test]
 fn a_prefix_moves_with_its_vm_to_another_hypervisor() {
     let server = Server::start(Kind::Postgres);
     let chain = chain(&server);

@@ -8,8 +8,8 @@ use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::{Action, Reason};
 use ipv6_sg_tests::delegation::{Delegation, Distrust, Identity, SERVER, inside};
 use ipv6_sg_tests::lab::kea::{Hosts, Release, Server};
-use ipv6_sg_tests::lab::{Hypervisor, Ip, eventually, radvd};
-use ipv6_sg_tests::world::{ROUTER, ROUTER_LINK_LOCAL, ROUTER_MAC, VM, VM_LINK_LOCAL, VM_MAC};
+use ipv6_sg_tests::lab::{Hypervisor, eventually, router};
+use ipv6_sg_tests::world::{ROUTER_LINK_LOCAL, VM, VM_LINK_LOCAL, VM_MAC};
 
 const TAP: &str = "vnet11";
 /// What is sent each way.
@@ -18,10 +18,7 @@ const BYTES: usize = 1 << 20;
 #[test]
 fn a_guest_gets_its_prefix_and_uses_it() {
     let hypervisor = Hypervisor::new();
-    let router = hypervisor.guest("up0", ROUTER_MAC, Ip::Kernel);
-    router.netns.sysctl("ipv6/conf/all/forwarding", "1");
-    router.netns.ip(&format!("addr add {ROUTER}/64 dev eth0 nodad"));
-    let _radvd = radvd(&hypervisor.site, &router.netns);
+    let (router, _radvd) = router(&hypervisor);
     let database = Server::start(Kind::Postgres);
     let hosts = Hosts::new(&database, Release::Kea2_2);
     let delegation = Delegation::start(&router, hosts, Identity::RemoteId, Distrust::Relays);

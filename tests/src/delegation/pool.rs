@@ -96,6 +96,20 @@ impl<'a> Pool<'a> {
         }
     }
 
+    /// Has the database end all of Kea's connections and take no more, as one that is away.
+    #[track_caller]
+    pub fn take_database_away(&self) {
+        self.hosts.sql(
+            "ALTER ROLE kea NOLOGIN; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'kea'",
+        );
+    }
+
+    /// Has it take Kea's connections again.
+    #[track_caller]
+    pub fn give_database_back(&self) {
+        self.hosts.sql("ALTER ROLE kea LOGIN");
+    }
+
     /// The prefixes that clients hold.
     #[track_caller]
     pub fn leases(&self) -> Vec<Lease> {
