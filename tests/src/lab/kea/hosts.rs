@@ -98,6 +98,11 @@ impl<'a> Hosts<'a> {
         feed(&mut self.server.client(&self.name), statements)
     }
 
+    /// A client that reads statements, as the administrator.
+    pub fn client(&self) -> Command {
+        self.server.client(&self.name)
+    }
+
     /// Runs a statement that may be refused.
     #[track_caller]
     pub fn try_sql(&self, statement: &str) -> Outcome {
