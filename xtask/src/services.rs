@@ -38,3 +38,25 @@ impl Drop for Stopped {
         let _ = fs::remove_file(POLICY);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn services_are_refused_as_long_as_a_setup_runs() {
+        let folder = std::env::temp_dir().join(format!("xtask-services-{}", process::id()));
+        fs::create_dir(&folder).unwrap();
+        let setup = folder.join("xtask");
+        fs::copy("/bin/sleep", &setup).unwrap();
+        let mut setup = Command::new(setup).arg("60").spawn().unwrap();
+        let answer = |policy: String| Command::new("sh").args(["-c", &policy]).status().unwrap().code();
+        let meanwhile = answer(policy(setup.id()));
+        setup.kill().unwrap();
+        setup.wait().unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!((meanwhile, answer(policy(setup.id()))), (Some(101), Some(0)));
+    }
+}
