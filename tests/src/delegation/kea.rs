@@ -45,10 +45,11 @@ pub enum Distrust {
 #[track_caller]
 pub(super) fn kea(pool: &Pool<'_>, identity: Identity, distrust: Distrust) -> Process {
     let relay = identity.relay();
-    let place = format!("--subnet 2001:db8::/32 --listen eth0/{SERVER}");
-    let printed = pool.ask(&format!("init --kea-config --kea 2.2 --relay {relay} {place}"));
-    let json: String = printed.lines().filter(|line| !line.starts_with("//")).collect();
-    let mut config: Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {printed}"));
+    let (subnet, listen) = ("2001:db8::/32", format!("eth0/{SERVER}"));
+    let words = ["init", "--kea-config", "--kea", "2.2", "--relay", relay, "--subnet", subnet, "--listen", &listen];
+    let printed = pool.desk.lines(&words);
+    let json: String = printed.into_iter().filter(|line| !line.starts_with("//")).collect();
+    let mut config: Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
     let dhcp6 = &mut config["Dhcp6"];
     dhcp6["server-id"] =
         json!({ "type": "LLT", "htype": 1, "time": 1, "identifier": "0200000000FF", "persist": false });
@@ -59,10 +60,11 @@ pub(super) fn kea(pool: &Pool<'_>, identity: Identity, distrust: Distrust) -> Pr
     if distrust == Distrust::Nobody {
         dhcp6.as_object_mut().expect("an object").remove("client-classes");
     }
-    let (path, run_dir) = (pool.site.path("kea-dhcp6.conf"), pool.site.path("kea"));
+    let (path, run_dir) = (pool.path("kea-dhcp6.conf"), pool.path("kea"));
     fs::write(&path, config.to_string()).expect("our own directory");
     if distrust == Distrust::Relays {
-        assert_eq!(pool.ask(&format!("init --check-kea {} --relay {relay}", path.display())), "sound\n");
+        let file = path.to_str().expect("text");
+        assert_eq!(pool.desk.done(&["init", "--check-kea", file, "--relay", relay]), "sound\n");
     }
     fs::create_dir(&run_dir).expect("our own directory");
     let mut command = pool.machine.command("kea-dhcp6");

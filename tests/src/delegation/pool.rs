@@ -1,19 +1,17 @@
 //! `ipv6-sg pd`, run on the server's machine: which VM has which prefixes. And what the server has leased of them.
 
+use std::path::PathBuf;
+
 use ipnet::Ipv6Net;
 use ipv6_sg_common::mac::Mac;
 
-use crate::lab::kea::Hosts;
-use crate::lab::{Guest, Netns, Site};
+use crate::lab::kea::{Desk, Hosts};
+use crate::lab::{Guest, Netns};
 
-/// All that is ever given.
-const POOL: &str = "2001:db8:f000::/40";
-
-/// The pool, and the machine from which it is used.
+/// The pool, and the machine of the server that has its database.
 pub struct Pool<'a> {
     hosts: Hosts<'a>,
-    /// Its settings, and what else is on it.
-    pub(super) site: Site,
+    pub(super) desk: Desk,
     /// Its namespace.
     pub machine: Netns,
 }
@@ -42,23 +40,22 @@ impl<'a> Pool<'a> {
     /// Sets it up in a database.
     #[track_caller]
     pub(super) fn new(hosts: Hosts<'a>, machine: Netns) -> Self {
-        let (site, database) = (Site::new(), hosts.settings().url);
-        site.settings(&format!("[pd]\npool = \"{POOL}\"\nlength = 60\nsubnet_id = 1\ndatabase = \"{database}\""));
-        let pool = Self { hosts, site, machine };
-        pool.ask("init");
-        pool
+        let desk = Desk::new(&hosts, "pool = \"2001:db8:f000::/40\"\n");
+        desk.done(&["init"]);
+        Self { hosts, desk, machine }
     }
 
-    /// Runs one of the verbs, and returns what it prints.
-    #[track_caller]
-    pub(super) fn ask(&self, words: &str) -> String {
-        self.site.ask(&self.machine, &format!("pd {words}"))
+    /// A path in a directory of the server's.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.hosts.server().path(name)
     }
 
     /// Sees to it that a VM has so many prefixes, and returns them.
     #[track_caller]
     pub fn allocate(&self, vm: &str, mac: Mac, count: usize) -> Vec<Ipv6Net> {
-        self.ask(&format!("allocate --vm {vm} --mac {mac} --count {count}")).lines().map(prefix).collect()
+        let (mac, count) = (mac.to_string(), count.to_string());
+        let prefixes = self.desk.lines(&["allocate", "--vm", vm, "--mac", &mac, "--count", &count]);
+        prefixes.iter().map(|text| prefix(text)).collect()
     }
 
     /// The same for a guest's.
@@ -70,19 +67,19 @@ impl<'a> Pool<'a> {
     /// Takes a prefix back.
     #[track_caller]
     pub(super) fn release(&self, guest: &Guest, prefix: Ipv6Net) {
-        self.ask(&format!("release --vm {} --prefix {prefix}", name(guest)));
+        self.desk.done(&["release", "--vm", &name(guest), "--prefix", &prefix.to_string()]);
     }
 
     /// Drops a VM's leases, whoever they are held by.
     #[track_caller]
     pub fn rebuild(&self, mac: Mac) {
-        self.ask(&format!("rebuild --mac {mac}"));
+        self.desk.done(&["rebuild", "--mac", &mac.to_string()]);
     }
 
     /// The prefixes of a MAC.
     #[track_caller]
     pub fn of(&self, mac: Mac) -> Vec<Ipv6Net> {
-        let rows = self.site.json(&self.machine, "pd list");
+        let rows = self.desk.json(&["list"]);
         let own = rows.as_array().into_iter().flatten().filter(|row| row["mac"] == mac.to_string());
         own.map(|row| prefix(row["prefix"].as_str().expect("a prefix"))).collect()
     }
@@ -91,7 +88,7 @@ impl<'a> Pool<'a> {
     #[track_caller]
     pub fn route(&self, router: &Netns) {
         router.run("ip -6 route flush proto static");
-        for line in self.ask("list --routes --dev eth0").lines() {
+        for line in self.desk.lines(&["list", "--routes", "--dev", "eth0"]) {
             router.run(&format!("{line} proto static"));
         }
     }
