@@ -1,4 +1,4 @@
-//! A VM that tries to come by another one's prefix: at a server that distrusts nobody, so that the guard is all there is.
+//! A VM that tries to come by another one's prefix, most often at a server that distrusts nobody: the guard is all there is.
 
 use std::net::Ipv6Addr;
 
@@ -10,12 +10,12 @@ use ipv6_sg_tests::delegation::message::{Relayed, client, client_link_layer, cod
 use ipv6_sg_tests::delegation::{Chain, Dhclient, Distrust, Duid, Identity, inside};
 use ipv6_sg_tests::frame::dhcpv6::kind;
 use ipv6_sg_tests::lab::kea::Server;
-use ipv6_sg_tests::lab::{Wire, eventually};
+use ipv6_sg_tests::lab::{Pod, Wire, eventually};
 use ipv6_sg_tests::world::VM_MAC;
 
 /// The prefix is the VM's, who has not asked for it yet; and an address out of it.
-fn chain(server: &Server) -> (Chain<'_>, Ipv6Net, Ipv6Addr) {
-    let chain = Chain::new(server, Identity::RemoteId, Distrust::Nobody);
+fn chain(server: &Server, distrust: Distrust) -> (Chain<'_>, Ipv6Net, Ipv6Addr) {
+    let chain = Chain::new(server, Identity::RemoteId, distrust);
     let prefix = chain.allocate(&chain.pod.vm, 1)[0];
     chain.take(&chain.pod.vm, inside(prefix, 1));
     (chain, prefix, inside(prefix, 1))
@@ -39,15 +39,34 @@ fn answered(what: &str, wires: &[&Wire], kind: u8) -> Vec<u8> {
     })
 }
 
-#[test]
-fn without_the_guard_a_forger_takes_the_prefix() {
-    let server = Server::start(Kind::Postgres);
-    let (chain, prefix, _) = chain(&server);
-    let pod = &chain.pod;
+#[track_caller]
+fn unguard(pod: &Pod) {
     pod.hypervisor.ask("detach --all");
     for port in ["vm1", "vm2"] {
         pod.hypervisor.wait_released(port);
     }
+}
+
+/// Why Kea's own distrust is not enough: who sends to it past the router looks like a router.
+#[test]
+fn without_the_guard_a_server_that_distrusts_relays_is_deceived_too() {
+    let server = Server::start(Kind::Postgres);
+    let (chain, prefix, _) = chain(&server, Distrust::Relays);
+    unguard(&chain.pod);
+    let forger = chain.pod.neighbour.wire();
+    let to_it = |forgery: &Forgery| forgery.succeeds && forgery.what.contains("to the server");
+    for Forgery { what, frames, .. } in forgeries().into_iter().filter(to_it) {
+        frames.iter().for_each(|frame| forger.send(frame));
+        assert_eq!(delegated(&answered(what, &[&forger], kind::ADVERTISE)), [prefix], "{what}");
+    }
+}
+
+#[test]
+fn without_the_guard_a_forger_takes_the_prefix() {
+    let server = Server::start(Kind::Postgres);
+    let (chain, prefix, _) = chain(&server, Distrust::Nobody);
+    let pod = &chain.pod;
+    unguard(pod);
     let (forger, vm) = (pod.neighbour.wire(), pod.vm.wire());
     let all = forgeries();
     for Forgery { what, frames, .. } in all.iter().filter(|forgery| forgery.succeeds) {
@@ -89,7 +108,7 @@ fn die(chain: &Chain<'_>, forger: &Wire) {
 #[test]
 fn behind_the_guard_a_forger_gets_nothing() {
     let server = Server::start(Kind::Postgres);
-    let (chain, prefix, address) = chain(&server);
+    let (chain, prefix, address) = chain(&server, Distrust::Nobody);
     let (pod, pool) = (&chain.pod, &chain.delegation.pool);
     let forger = pod.neighbour.wire();
     die(&chain, &forger);
