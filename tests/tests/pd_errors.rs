@@ -65,13 +65,17 @@ fn bad_input(kind: Kind) {
             assert_eq!(desk.refused(&[&["release"][..], &words].concat()), message);
         }
         assert_eq!(everything(&hosts), before, "something is half written");
-        // The pool in other words.
-        let wider = Desk::new(&hosts, "pool = \"2001:db8:f000::/48\"");
-        assert_eq!(
-            wider.refused(&["init"]),
-            "pool 2001:db8:f000::/48 overlaps 2001:db8:f000::/56 of subnet 1, which is set up in this database already; write that one, \
-             or release its prefixes and delete its host"
-        );
+        // A part of the pool, and the pool for others.
+        for (words, other) in [("/57\"", "2001:db8:f000::/57"), ("/56\"\nsubnet_id = 2", "2001:db8:f000::/56")] {
+            let other_words = Desk::new(&hosts, &format!("pool = \"2001:db8:f000::{words}"));
+            assert_eq!(
+                other_words.refused(&["init"]),
+                format!(
+                    "pool {other} overlaps 2001:db8:f000::/56 of subnet 1, which is set up in this database already; write that one, \
+                     or one that has all of it, for the same subnet"
+                )
+            );
+        }
         assert_eq!(everything(&hosts), before);
 
         // Names are values, whatever is in them.

@@ -84,8 +84,16 @@ fn a_life(kind: Kind) {
         let hasty = Desk::new(&hosts, &format!("{POOL}reserved = [\"2001:db8:f000::/60\"]\nrest = \"0s\""));
         assert!(hasty.lines(&seven).contains(&two[0].to_owned()), "the one that was released first");
         assert_eq!(hasty.done(&["check"]), "sound\n");
-        assert_eq!(hasty.lines(&["release", "--vm", "c", "--mac", C]).len(), 9);
-        assert_eq!(hasty.done(&["check"]), "sound\n");
+        // A wider pool has what rested in the narrower one.
+        let wider =
+            Desk::new(&hosts, "pool = \"2001:db8:f000::/55\"\nreserved = [\"2001:db8:f000::/60\"]\nrest = \"0s\"");
+        assert_eq!(wider.done(&["init"]), "pool 2001:db8:f000::/55 is set up\n");
+        assert_eq!(wider.done(&["check"]), "sound\n");
+        assert_eq!(wider.lines(&["allocate", "--vm", "d", "--mac", "06:00:00:00:00:0d", "--count", "17"]).len(), 17);
+        assert!(wider.refused(&["allocate", "--vm", "a", "--mac", A, "--count", "3"]).contains("has no /60 left"));
+        assert_eq!(wider.lines(&["release", "--vm", "d"]).len(), 17);
+        assert_eq!(wider.lines(&["release", "--vm", "c", "--mac", C]).len(), 9);
+        assert_eq!(wider.done(&["check"]), "sound\n");
     }
 }
 

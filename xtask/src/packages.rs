@@ -56,6 +56,7 @@ pub(crate) const CLOUDSTACK: &[Package] =
 /// What prefixes are recorded in.
 pub(crate) const KEA: &[Package] = &[
     package(Need::Kea, "kea-admin", "makes the tables of the DHCPv6 server's database"),
+    package(Need::Kea, "kea-dhcp6-server", "says whether a configuration is one"),
     package(Need::Kea, "mariadb-server", "a database that Kea can be told to use"),
     package(Need::Kea, "postgresql", "the other one"),
 ];
