@@ -13,10 +13,12 @@
 //! - [`sequences`]: what crosses a port while rules change and time passes, at random
 //! - [`foreign`]: a tc program of somebody else
 //! - [`lab`]: a small hypervisor in network namespaces
+//! - [`delegation`]: prefixes, from a DHCPv6 server to VMs
 //! - [`management`]: a management server of CloudStack's
 #![expect(clippy::indexing_slicing, reason = "tests, all of it: a panic is how they fail")]
 
 pub mod corpus;
+pub mod delegation;
 pub mod foreign;
 pub mod forged;
 pub mod frame;

@@ -5,16 +5,13 @@ use std::net::Ipv6Addr;
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::Reason;
 use ipv6_sg_tests::frame::{Ipv6, OnWire as _, icmpv6, nd};
-use ipv6_sg_tests::lab::{Hypervisor, Ip, Libvirt, eventually, radvd};
-use ipv6_sg_tests::world::{ALL_NODES, NEIGHBOUR, ROUTER, ROUTER_MAC, VM, VM_LINK_LOCAL, VM_MAC};
+use ipv6_sg_tests::lab::{Hypervisor, Libvirt, eventually, router};
+use ipv6_sg_tests::world::{ALL_NODES, NEIGHBOUR, VM, VM_LINK_LOCAL, VM_MAC};
 
 #[test]
 fn a_domain_with_a_bridge_interface() {
     let hypervisor = Hypervisor::new();
-    let router = hypervisor.guest("up0", ROUTER_MAC, Ip::Kernel);
-    router.netns.sysctl("ipv6/conf/all/forwarding", "1");
-    router.netns.ip(&format!("addr add {ROUTER}/64 dev eth0 nodad"));
-    let _radvd = radvd(&hypervisor.site, &router.netns);
+    let (router, _radvd) = router(&hypervisor);
     hypervisor.site.settings("quarantine = [\"vnet*\"]");
     let _daemon = hypervisor.daemon();
 

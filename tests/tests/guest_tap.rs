@@ -8,10 +8,8 @@ use ipv6_sg_common::abi::{Count, Direction};
 use ipv6_sg_common::verdict::{Action, Reason};
 use ipv6_sg_tests::forged;
 use ipv6_sg_tests::frame::{Ipv6, OnWire as _, icmpv6, udp};
-use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Machine, Process, eventually, radvd};
-use ipv6_sg_tests::world::{
-    ALL_NODES, NEIGHBOUR, NEIGHBOUR_MAC, ROUTER, ROUTER_LINK_LOCAL, ROUTER_MAC, VM, VM_LINK_LOCAL, VM_MAC,
-};
+use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, Machine, Process, eventually, router};
+use ipv6_sg_tests::world::{ALL_NODES, NEIGHBOUR, NEIGHBOUR_MAC, ROUTER, ROUTER_LINK_LOCAL, VM, VM_LINK_LOCAL, VM_MAC};
 
 const TAP: &str = "vnet11";
 
@@ -29,10 +27,7 @@ impl Pod {
     fn new(settings: &str) -> Self {
         let hypervisor = Hypervisor::new();
         hypervisor.site.settings(settings);
-        let router = hypervisor.guest("up0", ROUTER_MAC, Ip::Kernel);
-        router.netns.sysctl("ipv6/conf/all/forwarding", "1");
-        router.netns.ip(&format!("addr add {ROUTER}/64 dev eth0 nodad"));
-        let radvd = radvd(&hypervisor.site, &router.netns);
+        let (router, radvd) = router(&hypervisor);
         hypervisor.port(TAP, VM_MAC, "");
         let daemon = hypervisor.daemon();
         let vm = hypervisor.machine(TAP, VM_MAC);

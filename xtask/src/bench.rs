@@ -12,7 +12,7 @@ use crate::{
 const PAGE: &str = "docs/benchmarks.md";
 
 /// What can be measured alone, by the names that the benchmark knows.
-const PARTS: [&str; 5] = ["cost", "rate", "program", "cloudstack", "memory"];
+const PARTS: [&str; 6] = ["cost", "rate", "program", "cloudstack", "memory", "delegation"];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !setup::is_root() {
         bail!("the benchmark loads programs into the kernel and makes network namespaces: run it as root");
     }
-    setup::ensure(&[Need::Build, Need::Test, Need::Bench])?;
+    setup::ensure(&[Need::Build, Need::Test, Need::Kea, Need::Bench])?;
     ui::step("build", "the release and the benchmark");
     // `ipv6-sg` too: the benchmark runs the daemon beside itself.
     let both = ["--package", "ipv6-sg-user", "--package", "ipv6-sg-tests", "--bin", "ipv6-sg", "--bin", "bench"];

@@ -14,6 +14,7 @@ mod lint;
 mod packages;
 mod python;
 mod qemu;
+mod services;
 mod setup;
 mod sh;
 mod test;

@@ -56,8 +56,16 @@ pub(crate) const CLOUDSTACK: &[Package] =
 /// What prefixes are recorded in.
 pub(crate) const KEA: &[Package] = &[
     package(Need::Kea, "kea-admin", "makes the tables of the DHCPv6 server's database"),
+    package(Need::Kea, "kea-dhcp6-server", "says whether a configuration is one"),
     package(Need::Kea, "mariadb-server", "a database that Kea can be told to use"),
     package(Need::Kea, "postgresql", "the other one"),
+];
+
+/// What prefixes are delegated with.
+pub(crate) const DELEGATION: &[Package] = &[
+    package(Need::Delegation, "dnsmasq-base", "a DHCPv6 relay that tells a client's MAC"),
+    package(Need::Delegation, "kea-dhcp6-server", "the DHCPv6 server"),
+    package(Need::Delegation, "wide-dhcpv6-client", "another DHCPv6 client in a VM's place"),
 ];
 
 /// What starts guests on most hypervisors.
@@ -96,7 +104,9 @@ mod tests {
     #[test]
     fn no_package_is_listed_twice() {
         let mut seen = HashSet::new();
-        for package in [TOOLCHAIN, LINKER, TOOLS, MACHINE, CLOUDSTACK, KEA, GUEST, PACKAGER, SYSTEM, RIVALS].concat() {
+        for package in
+            [TOOLCHAIN, LINKER, TOOLS, MACHINE, CLOUDSTACK, KEA, DELEGATION, GUEST, PACKAGER, SYSTEM, RIVALS].concat()
+        {
             assert!(seen.insert(package.name), "{} is listed twice", package.name);
         }
     }

@@ -13,8 +13,10 @@ use nix::{
 };
 
 use crate::{
-    packages::{CLOUDSTACK, GUEST, KEA, LINKER, MACHINE, PACKAGER, Package, RIVALS, SYSTEM, TOOLCHAIN, TOOLS},
-    qemu, sh,
+    packages::{
+        CLOUDSTACK, DELEGATION, GUEST, KEA, LINKER, MACHINE, PACKAGER, Package, RIVALS, SYSTEM, TOOLCHAIN, TOOLS,
+    },
+    qemu, services, sh,
     toolchain::{self, LLVM_MAJOR, Toolchain},
     ui,
 };
@@ -27,6 +29,7 @@ pub(crate) enum Need {
     Test,
     CloudStack,
     Kea,
+    Delegation,
     Machine,
     Guest,
     Dist,
@@ -81,13 +84,14 @@ pub(crate) fn is_root() -> bool {
 /// reader's.
 fn missing_packages(needs: &[Need]) -> Vec<Package> {
     let compiler = Toolchain::find();
-    let mut wanted = [TOOLS, MACHINE, CLOUDSTACK, KEA, GUEST, PACKAGER, SYSTEM, RIVALS].concat();
+    let mut wanted = [TOOLS, MACHINE, CLOUDSTACK, KEA, DELEGATION, GUEST, PACKAGER, SYSTEM, RIVALS].concat();
     wanted.extend(TOOLCHAIN.iter().filter(|package| match package.need {
         Need::Build => compiler.is_none(),
         Need::Lint
         | Need::Test
         | Need::CloudStack
         | Need::Kea
+        | Need::Delegation
         | Need::Machine
         | Need::Guest
         | Need::Dist
@@ -140,6 +144,7 @@ fn install_packages(missing: &[Package]) -> Result<bool> {
     if missing.iter().any(|package| package.name == qemu::MACHINE) {
         install.args(qemu::of_the_tools_version()?);
     }
+    let _stopped = services::keep_stopped()?;
     sh::run_quietly(&mut install, remedy)?;
     Ok(true)
 }

@@ -31,7 +31,9 @@ enum Stage {
     CloudStack,
     /// Databases, and the tables of Kea's releases.
     Kea,
-    /// Virtual machines.
+    /// A DHCPv6 server with its database, relays and clients.
+    Delegation,
+    /// Virtual machines, and what delegates prefixes to them.
     Guests,
     /// Debian packages, and a systemd to install them beside.
     Packages,
@@ -44,7 +46,8 @@ impl Stage {
             Self::CloudStack => &[Need::CloudStack],
             // The keys of other releases are a machine's.
             Self::Kea => &[Need::Kea, Need::Machine],
-            Self::Guests => &[Need::Machine, Need::Guest],
+            Self::Delegation => &[Need::Kea, Need::Delegation],
+            Self::Guests => &[Need::Machine, Need::Guest, Need::Kea, Need::Delegation],
             Self::Packages => &[Need::Dist, Need::System],
         }
     }
@@ -79,6 +82,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "daemon", packages: &[], prefixes: &["daemon_", "cli_"], stage: Stage::Bare },
     Suite { name: "cloudstack", packages: &[], prefixes: &["cloudstack_"], stage: Stage::CloudStack },
     Suite { name: "pd", packages: &[], prefixes: &["pd_"], stage: Stage::Kea },
+    Suite { name: "delegation", packages: &[], prefixes: &["delegation_"], stage: Stage::Delegation },
     Suite { name: "guest", packages: &[], prefixes: &["guest_"], stage: Stage::Guests },
     Suite { name: "dist", packages: &[], prefixes: &["dist_"], stage: Stage::Packages },
 ];
@@ -140,7 +144,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn cargo_test(suite: &Suite, flags: &[&str], args: &Args) -> Result<()> {
     let mut cargo = sh::cargo();
     match suite.stage {
-        Stage::Bare => &mut cargo,
+        Stage::Bare | Stage::Delegation => &mut cargo,
         Stage::CloudStack => cargo.env(python::VARIABLE, python::prepare()?),
         Stage::Kea => cargo.env(kea::SCHEMAS, kea::prepare()?),
         Stage::Guests => cargo.env(vm::GUEST, vm::guest()?),

@@ -229,25 +229,4 @@ impl Pool {
         }
         Ok(findings)
     }
-
-    /// Pools that are known there and overlap ours.
-    pub(super) async fn refuse_other_pools(&mut self) -> Result<(), PdError> {
-        let statement = "SELECT dhcp_identifier, CAST(COALESCE(dhcp6_subnet_id, -1) AS {int}) FROM hosts \
-             WHERE dhcp_identifier >= ? AND dhcp_identifier < ? AND dhcp_identifier_type + 0 = ?";
-        let begins = names::pools();
-        // What begins so ends before that with one more in the place of the last space.
-        let end = begins.replacen("pool ", "pool!", 1);
-        let values = vec![begins.as_bytes().into(), end.as_bytes().into(), FLEX_ID.into()];
-        let pool = self.settings.pool;
-        for row in self.database.rows(statement, values).await? {
-            let text = String::from_utf8(row.get(0)?).unwrap_or_default();
-            let other: Option<Ipv6Net> = text.strip_prefix(begins).and_then(|text| text.parse().ok());
-            let Some(other) = other else { continue };
-            let ours = other == pool && row.get::<i64>(1)? == i64::from(self.settings.subnet_id);
-            if !ours && Block::from(other).overlaps(pool.into()) {
-                return Err(PdError::OtherPool { pool, other: format!("{other} of subnet {}", row.get::<i64>(1)?) });
-            }
-        }
-        Ok(())
-    }
 }

@@ -21,7 +21,7 @@ pub enum PdError {
     },
     /// Another pool has these addresses.
     #[error(
-        "pool {pool} overlaps {other}, which is set up in this database already; write that one, or release its prefixes and delete its host"
+        "pool {pool} overlaps {other}, which is set up in this database already; write that one, or one that has all of it, for the same subnet"
     )]
     OtherPool {
         /// The pool of the settings.

@@ -2,6 +2,8 @@
 
 use std::net::Ipv6Addr;
 
+use ipnet::Ipv6Net;
+
 use super::PdError;
 use super::names::{self, Context, FLEX_ID};
 use super::space::Block;
@@ -100,7 +102,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Makes the pool's row, if there is none; whether there was none.
+    /// Makes the pool's row, if there is none, out of those of narrower pools, if there are any; whether there was none.
     ///
     /// # Errors
     /// The database refuses, or is away.
@@ -112,11 +114,64 @@ impl Pool {
         }
         let mut context = Context::default();
         context.set(NEXT, Some(&self.settings.pool.network().to_string()));
+        for narrower in self.narrower_pools().await? {
+            self.take_in(narrower).await?;
+        }
         let statement = "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_id, user_context) \
              VALUES (?, ?, ?, ?)";
         let identifier = names::pool(self.settings.pool);
         let values = vec![identifier[..].into(), FLEX_ID.into(), self.subnet_id(), context.text().into()];
         self.database.execute(statement, values).await?;
         Ok(true)
+    }
+
+    /// The pools of our subnet that are a part of ours: it was widened.
+    ///
+    /// # Errors
+    /// One overlaps ours in another way.
+    async fn narrower_pools(&mut self) -> Result<Vec<Ipv6Net>, PdError> {
+        let statement = "SELECT dhcp_identifier, CAST(COALESCE(dhcp6_subnet_id, -1) AS {int}) FROM hosts \
+             WHERE dhcp_identifier >= ? AND dhcp_identifier < ? AND dhcp_identifier_type + 0 = ?";
+        let begins = names::pools();
+        // What begins so comes before this, whose last character is the one after.
+        let end = begins.replacen("pool ", "pool!", 1);
+        let values = vec![begins.as_bytes().into(), end.as_bytes().into(), FLEX_ID.into()];
+        let pool = self.settings.pool;
+        let mut narrower = Vec::new();
+        for row in self.database.rows(statement, values).await? {
+            let text = String::from_utf8(row.get(0)?).unwrap_or_default();
+            let other: Option<Ipv6Net> = text.strip_prefix(begins).and_then(|text| text.parse().ok());
+            let Some(other) = other.filter(|other| Block::from(*other).overlaps(pool.into())) else { continue };
+            let subnet_id: i64 = row.get(1)?;
+            if subnet_id != i64::from(self.settings.subnet_id) || !pool.contains(&other) {
+                return Err(PdError::OtherPool { pool, other: format!("{other} of subnet {subnet_id}") });
+            }
+            narrower.push(other);
+        }
+        Ok(narrower)
+    }
+
+    /// Makes what is free in a narrower pool free in ours, and forgets that pool.
+    async fn take_in(&mut self, narrower: Ipv6Net) -> Result<(), PdError> {
+        let (old, new) = (names::free_of(narrower), names::free_of(self.settings.pool));
+        let renamed = match self.database.kind() {
+            Kind::Postgres => "? || substring(dhcp_identifier FROM CAST(? AS INT))",
+            Kind::Mysql => "CONCAT(?, SUBSTRING(dhcp_identifier, ?))",
+        };
+        let statement = format!(
+            "UPDATE hosts SET dhcp_identifier = {renamed} \
+             WHERE dhcp_identifier >= ? AND dhcp_identifier < ? AND dhcp_identifier_type + 0 = ?"
+        );
+        let rest = i64::try_from(old.len()).unwrap_or(i64::MAX).saturating_add(1);
+        // The last of it is a space.
+        let end = format!("{}!", old.trim_end());
+        let values: Vec<Value> =
+            vec![new.as_bytes().into(), rest.into(), old.as_bytes().into(), end.as_bytes().into(), FLEX_ID.into()];
+        self.database.execute(&statement, values).await?;
+        let statement =
+            "DELETE FROM hosts WHERE dhcp_identifier = ? AND dhcp_identifier_type = ? AND dhcp6_subnet_id = ?";
+        let values = vec![names::pool(narrower)[..].into(), FLEX_ID.into(), self.subnet_id()];
+        self.database.execute(statement, values).await?;
+        Ok(())
     }
 }

@@ -10,7 +10,7 @@ use crate::kea::{Kind, Value};
 
 /// Rows of the first page, which most often is enough, and of those after it.
 const FIRST_PAGE: usize = 4;
-const PAGE: usize = 256;
+const PAGE: usize = 1024;
 
 /// A reservation, and since when it rests if it is a free prefix of this pool's.
 struct Reserved {

@@ -14,6 +14,8 @@ pub mod kind {
     pub const REPLY: u8 = 7;
     /// Relay-forward.
     pub const RELAY_FORWARD: u8 = 12;
+    /// Relay-reply.
+    pub const RELAY_REPLY: u8 = 13;
 }
 
 /// A client's message: a DUID-LL, an elapsed time, and a request for DNS servers.

@@ -79,6 +79,25 @@ impl Hypervisor {
         machine
     }
 
+    /// Makes another hypervisor's bridge and this one's one link, as switches between them do.
+    pub fn uplink(&self, other: &Self) {
+        self.netns.ip(&format!(
+            "link add up1 type veth peer name up1 netns {}\nlink set up1 master br0 up",
+            other.netns.name()
+        ));
+        other.netns.ip("link set up1 master br0 up");
+        self.wait_forwarding("up1");
+        other.wait_forwarding("up1");
+    }
+
+    /// Moves a guest to another hypervisor: it keeps its interface, whose port is there from now on.
+    pub fn migrate(&self, guest: &Guest, other: &Self) {
+        let port = &guest.port;
+        self.netns.ip(&format!("link set {port} netns {}", other.netns.name()));
+        other.netns.ip(&format!("link set {port} master br0 up"));
+        other.wait_forwarding(port);
+    }
+
     /// Frames are lost until the bridge has seen a carrier.
     fn wait_forwarding(&self, port: &str) {
         eventually("a port that forwards", || {

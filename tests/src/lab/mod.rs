@@ -14,7 +14,7 @@
 //! - [`VnetSocket`]: frames that lie in pages, or are left unfinished
 //! - [`tap`]: frames with what a guest leaves to its host to finish
 //! - [`transfer`], [`datagrams`]: what guests do all day
-//! - [`radvd`]: the router's voice
+//! - [`router`]: what guests find their way by; [`radvd`]: its voice
 //! - [`Pod`]: VMs, their router and the world beyond
 //! - [`Web`]: a VM in a security group, one in none, and somebody outside
 //! - [`CloudAgent`]: how CloudStack's agent calls its script; [`CloudHost`]: VMs that it drives
@@ -73,7 +73,7 @@ pub use netns::Netns;
 pub use orders::Orders;
 pub use pod::{BEYOND, Counts, Keys, Pod};
 pub use process::{Outcome, Process, feed, outcome, run};
-pub use radvd::radvd;
+pub use radvd::{radvd, router};
 pub use signals::wait_if_ending;
 pub use site::{Site, binary, port, table};
 pub use socket::{bind, packet_socket};

@@ -131,6 +131,14 @@ impl Pod {
         self.daemon.assert_never("ERROR");
     }
 
+    /// Panics if anything was dropped that came from this port's VM.
+    #[track_caller]
+    pub fn assert_nothing_dropped_from(&self, port: &str) {
+        let mut dropped = self.dropped();
+        dropped.retain(|(of, direction, _), _| *of == port && *direction == Direction::FromVm);
+        assert_eq!(dropped, Counts::new());
+    }
+
     /// A path in the installation's directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.hypervisor.site.path(name)

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use super::{Netns, Process, Site};
+use super::{Guest, Hypervisor, Ip, Netns, Process, Site};
+use crate::world::{ROUTER, ROUTER_MAC};
 
 /// Announces `2001:db8:100::/64` on a router's `eth0`, every few seconds.
 #[track_caller]
@@ -13,4 +14,14 @@ pub fn radvd(site: &Site, router: &Netns) -> Process {
     let mut command = router.command("radvd");
     command.args(["--nodaemon", "--logmethod", "stderr", "--config"]).arg(config).arg("--pidfile").arg(pid);
     Process::start(command)
+}
+
+/// A router behind port `up0` of a hypervisor, at [`ROUTER`]; and its voice.
+#[track_caller]
+pub fn router(hypervisor: &Hypervisor) -> (Guest, Process) {
+    let router = hypervisor.guest("up0", ROUTER_MAC, Ip::Kernel);
+    router.netns.sysctl("ipv6/conf/all/forwarding", "1");
+    router.netns.ip(&format!("addr add {ROUTER}/64 dev eth0 nodad"));
+    let radvd = radvd(&hypervisor.site, &router.netns);
+    (router, radvd)
 }

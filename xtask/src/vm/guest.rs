@@ -42,6 +42,10 @@ pub(crate) fn prepare() -> Result<PathBuf> {
     archive.file(Path::new("/guest"), 0o755, &bytes)?;
     initramfs::libraries(&program)?.iter().try_for_each(|library| archive.mirror(library, None))?;
     archive.mirror(&initramfs::which("busybox")?, None)?;
+    // What Debian's guests ask for prefixes with; busybox has no such client there.
+    let client = initramfs::which("dhclient")?;
+    archive.mirror(&client, None)?;
+    initramfs::libraries(&client)?.iter().try_for_each(|library| archive.mirror(library, None))?;
     initramfs::modules(&mut archive, &modules::in_order(&unpacked.modules, MODULES)?)?;
     archive.finish()?;
 

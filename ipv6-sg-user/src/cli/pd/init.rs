@@ -18,7 +18,7 @@ use crate::state::{Pd, value};
 /// once; run it again after `kea-admin db-upgrade`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Init {
-    /// Print the statements that would be run, and run none
+    /// Print the statements that would be run, and run none: where an administrator has to, who runs them before this verb is run
     #[arg(long, group = "instead")]
     print: bool,
     /// Print a configuration for Kea's DHCPv6 server

@@ -52,12 +52,11 @@ pub fn statements(database: &Database) -> String {
 }
 
 impl Pool {
-    /// Installs what is missing, and makes the pool known. Again and again is as good as once.
+    /// Installs what is missing, and makes the pool known; one that was narrower is widened. Again and again is as good as once.
     ///
     /// # Errors
     /// What is reserved already overlaps or is malformed, the database does not let this user, or another pool is there.
     pub async fn set_up(&mut self) -> Result<SetUp, PdError> {
-        self.refuse_other_pools().await?;
         self.refuse_what_overlaps().await?;
         let mut done = SetUp::default();
         // Some can be looked for only where others are.

@@ -1,4 +1,5 @@
-//! PostgreSQL knows prefixes, and excludes what overlaps.
+//! PostgreSQL knows prefixes, and excludes what overlaps. By an SP-GiST index, which is a tree of bits: with GiST each prefix costs more
+//! than the one before, and the millionth some milliseconds.
 
 use super::Piece;
 use crate::kea::changes::CHANNEL;
@@ -18,7 +19,7 @@ pub(super) fn pieces() -> Vec<Piece> {
     };
     let canonical =
         format!("CHECK (type <> 2 OR (family(address::inet) = 6 AND host({NETWORK}) = host(address::inet)))");
-    let no_overlap = format!("EXCLUDE USING gist ({NETWORK} inet_ops WITH &&) WHERE (type = 2)");
+    let no_overlap = format!("EXCLUDE USING spgist ({NETWORK} inet_ops WITH &&) WHERE (type = 2)");
     vec![
         constraint("ipv6_sg_canonical", "a prefix is one of IPv6, without host bits", canonical),
         constraint("ipv6_sg_no_overlap", "no two prefixes overlap", no_overlap),

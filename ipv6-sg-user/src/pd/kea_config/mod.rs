@@ -57,3 +57,6 @@ pub enum Release {
     #[value(name = "3", aliases = ["3.0", "3.2"])]
     Kea3,
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! - the whole path, from the VM's socket to its peer's: [`rate`]
 //! - changes of rules: [`program`]; a host full of VMs: [`cloud`]
 //! - bytes: [`memory`]
+//! - prefixes out of a pool that is nearly full: [`delegation`]
 //! - what else could filter, on the same [`stage`] and with the same [`sample`] of rules: [`rivals`]
 
 mod bulk;
@@ -11,6 +12,7 @@ mod chart;
 mod cloud;
 mod cost;
 mod datagram;
+mod delegation;
 mod enforced;
 mod flows;
 mod kernel;
@@ -37,11 +39,12 @@ use part::Part;
 type Measure = fn() -> Result<Part>;
 
 /// The parts by name, in the order they run.
-const PARTS: [(&str, Measure); 5] = [
+const PARTS: [(&str, Measure); 6] = [
     ("cost", cost::measure),
     ("memory", memory::measure),
     ("program", program::measure),
     ("cloudstack", cloud::measure),
+    ("delegation", delegation::measure),
     ("rate", rate::measure),
 ];
 
@@ -63,7 +66,7 @@ fn run() -> Result<()> {
             (Some((name, _)), ..) => chosen.push(*name),
             (None, "--write", None) if words.len() > 0 => page = words.next().map(Page::new),
             _ => bail!(
-                "unknown: {word}; names of parts or --write FILE are wanted: cost, rate, program, cloudstack, memory"
+                "unknown: {word}; names of parts or --write FILE are wanted: cost, rate, program, cloudstack, memory, delegation"
             ),
         }
     }

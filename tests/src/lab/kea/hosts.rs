@@ -97,10 +97,41 @@ impl<'a> Hosts<'a> {
         Database { url, password_file: password_file.exists().then_some(password_file) }
     }
 
+    /// Writes so many VMs, as somebody else does: each has the next /60 of `2001:db8:f000::/40`. For the tables of Kea 2.2.
+    #[track_caller]
+    pub fn fill(&self, count: u32) {
+        let (context, end) = (r#"'{"ipv6-sg":{"vm":"i-'"#, r#"'"}}'"#);
+        let statements = match self.server.kind() {
+            Kind::Postgres => format!(
+                "INSERT INTO hosts (host_id, dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_id, user_context) \
+                 SELECT n + 1, decode('06' || lpad(to_hex(n), 10, '0'), 'hex'), 0, 1, {context} || n || {end} \
+                 FROM generate_series(0, {count} - 1) n; \
+                 INSERT INTO ipv6_reservations (address, prefix_len, type, host_id) \
+                 SELECT '2001:db8:f0' || lpad(to_hex(n >> 12), 2, '0') || ':' || to_hex((n & 4095) << 4) || '::', 60, 2, n + 1 \
+                 FROM generate_series(0, {count} - 1) n; SELECT setval('hosts_host_id_seq', {count} + 1);"
+            ),
+            Kind::Mysql => format!(
+                "INSERT INTO hosts (host_id, dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_id, user_context) \
+                 SELECT seq + 1, UNHEX(CONCAT('06', LPAD(HEX(seq), 10, '0'))), 0, 1, CONCAT({context}, seq, {end}) \
+                 FROM seq_0_to_{last}; \
+                 INSERT INTO ipv6_reservations (address, prefix_len, type, host_id) \
+                 SELECT CONCAT('2001:db8:f0', LOWER(LPAD(HEX(seq >> 12), 2, '0')), ':', LOWER(HEX((seq & 4095) << 4)), '::'), \
+                 60, 2, seq + 1 FROM seq_0_to_{last};",
+                last = count - 1
+            ),
+        };
+        self.sql(&statements);
+    }
+
     /// Runs statements as the administrator; what they answer, a line a row.
     #[track_caller]
     pub fn sql(&self, statements: &str) -> String {
         feed(&mut self.server.client(&self.name), statements)
+    }
+
+    /// A client that reads statements, as the administrator.
+    pub fn client(&self) -> Command {
+        self.server.client(&self.name)
     }
 
     /// Runs a statement that may be refused.

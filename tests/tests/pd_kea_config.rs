@@ -1,0 +1,41 @@
+//! The configuration that `ipv6-sg pd init` prints is one that Kea takes, and the one that it checks.
+
+use std::fs;
+use std::process::Command;
+
+use ipv6_sg::kea::Kind;
+use ipv6_sg_tests::lab::kea::{Desk, Hosts, POOL, Server};
+use ipv6_sg_tests::lab::outcome;
+
+#[test]
+fn kea_takes_what_is_printed() {
+    // No table is looked at.
+    let server = Server::start(Kind::Postgres);
+    let hosts = Hosts::empty(&server, "kea");
+    for url in ["postgresql://kea@/kea?host=/run/postgresql", "mysql://kea@db.example/kea"] {
+        let desk = Desk::with(&hosts, &format!("[pd]\n{POOL}subnet_id = 5\ndatabase = {url:?}\n"));
+        for relay in ["remote-id", "client-link-addr"] {
+            let place = ["--subnet", "2001:db8::/32", "--listen", "lo/::1", "--relay", relay, "--kea", "2.2"];
+            let text = desk.done(&[&["init", "--kea-config"][..], &place].concat());
+            let path = server.path("kea.json");
+            fs::write(&path, &text).expect("our own directory");
+            let taken = outcome(Command::new("kea-dhcp6").arg("-t").arg(&path));
+            assert_eq!(taken.code, Some(0), "{taken:?}\n{text}");
+            let file = path.to_str().expect("text");
+            assert_eq!(desk.done(&["init", "--check-kea", file, "--relay", relay]), "sound\n");
+            fs::write(&path, text.replace("\"hold-reclaimed-time\": 0", "\"hold-reclaimed-time\": 60")).expect("ours");
+            let checked = desk.run(&["init", "--check-kea", file, "--relay", relay]);
+            assert_eq!((checked.code, checked.err), (Some(1), format!("error: {file}: 1 problem\n")));
+            assert!(checked.out.contains("expired-leases-processing.hold-reclaimed-time  write 0"), "{}", checked.out);
+        }
+    }
+    let desk = Desk::new(&hosts, POOL);
+    let error = desk.refused(&["init", "--check-kea", "/nowhere"]);
+    assert_eq!(error, "cannot read /nowhere: No such file or directory (os error 2)");
+    // Usage.
+    for words in
+        [&["init", "--kea-config"][..], &["init", "--kea", "3"], &["init", "--print", "--kea-config"], &["release"]]
+    {
+        assert_eq!(desk.run(words).code, Some(2), "{words:?}");
+    }
+}

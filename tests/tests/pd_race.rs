@@ -1,0 +1,110 @@
+//! Many processes that give and take prefixes at once, some of which are killed at any moment: no two VMs have the same, nothing
+//! overlaps, nothing is half done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
+use std::time::Duration;
+
+use ipv6_sg::kea::Kind;
+use ipv6_sg_tests::lab::kea::{Desk, Hosts, Release, Server};
+use ipv6_sg_tests::lab::{Process, outcome, wait_if_ending};
+use nix::sys::signal::Signal;
+
+/// Processes at once, and how many each runs one after the other.
+const WORKERS: u8 = 10;
+const CALLS: u8 = 24;
+
+/// Numbers that are the same in each run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// What a worker knows for sure of its VMs: how many prefixes each has been told that it has. One whose call was killed is not there.
+type Known = BTreeMap<String, usize>;
+
+fn work(desk: &Desk, worker: u8) -> (Known, u32) {
+    let mut dice = Dice(worker.into());
+    let (mut known, mut killed) = (Known::new(), 0);
+    for call in 0..CALLS {
+        wait_if_ending();
+        let (vm, mac) = (format!("vm-{worker}-{}", call % 6), format!("06:00:00:00:{worker:02x}:{:02x}", call % 6));
+        let count = 1 + dice.roll(4);
+        let (length, count) = (if dice.roll(5) == 0 { "58" } else { "60" }, count.to_string());
+        let (allocate, release) = (
+            ["allocate", "--vm", &vm, "--mac", &mac, "--length", length, "--count", &count],
+            ["release", "--vm", &vm, "--mac", &mac],
+        );
+        let releases = call >= 6 && dice.roll(3) == 0;
+        let mut verb = desk.verb(if releases { &release } else { &allocate });
+        if dice.roll(3) == 0 {
+            let mut process = Process::start(verb);
+            thread::sleep(Duration::from_micros(dice.roll(60_000)));
+            process.signal(Signal::SIGKILL);
+            let done = process.wait().success();
+            killed += u32::from(!done);
+            known.remove(&vm);
+            continue;
+        }
+        let outcome = outcome(&mut verb);
+        let nothing = releases && outcome.err.contains("has no prefix");
+        assert!(outcome.code == Some(0) || nothing, "{outcome:?}");
+        if releases {
+            known.insert(vm, 0);
+        } else {
+            // What it had of the other length is not known here.
+            let told = outcome.out.lines().count();
+            known.entry(vm).and_modify(|count| *count = (*count).max(told)).or_insert(told);
+        }
+    }
+    (known, killed)
+}
+
+fn many_at_once(kind: Kind, release: Release) {
+    let server = Server::start(kind);
+    let hosts = Hosts::new(&server, release);
+    // Small enough that what was released is given again, and gaps are looked for.
+    let desk = Desk::new(&hosts, "pool = \"2001:db8:f000::/50\"\nrest = \"0s\"");
+    desk.done(&["init"]);
+    let (mut known, mut killed) = (Known::new(), 0);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..WORKERS).map(|worker| (worker, &desk)).collect();
+        let workers: Vec<_> =
+            workers.into_iter().map(|(worker, desk)| scope.spawn(move || work(desk, worker))).collect();
+        for worker in workers {
+            let (its, of_its) = worker.join().expect("a worker");
+            known.extend(its);
+            killed += of_its;
+        }
+    });
+    println!("{} calls, {killed} killed", u32::from(WORKERS) * u32::from(CALLS));
+    assert!(killed > 20, "{killed}");
+    // Nothing overlaps, no host is without its prefix, nothing is neither free nor a VM's.
+    assert_eq!(desk.done(&["check"]), "sound\n");
+    let listed = desk.json(&["list"]);
+    let mut prefixes = BTreeSet::new();
+    let mut of_vm: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in listed.as_array().expect("a list") {
+        assert!(prefixes.insert(row["prefix"].as_str().expect("text")), "given twice: {row}");
+        *of_vm.entry(row["vm"].as_str().expect("a VM of ours")).or_default() += 1;
+    }
+    assert!(prefixes.len() > 20, "{listed}");
+    for (vm, count) in known {
+        let has = of_vm.get(vm.as_str()).copied().unwrap_or(0);
+        assert!(if count == 0 { has == 0 } else { has >= count }, "{vm} was told {count} and has {has}");
+    }
+}
+
+#[test]
+fn many_at_once_in_postgresql() {
+    many_at_once(Kind::Postgres, Release::Kea2_2);
+}
+
+#[test]
+fn many_at_once_in_mariadb() {
+    many_at_once(Kind::Mysql, Release::Kea2_2);
+}
