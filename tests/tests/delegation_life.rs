@@ -140,6 +140,7 @@ fn a_prefix_moves_with_its_vm_to_another_hypervisor() {
     let chain = chain(&server);
     let (pod, first, second) = (&chain.pod, &chain.pod.hypervisor, Hypervisor::new());
     first.uplink(&second);
+    second.site.settings(&chain.delegation.pool.source());
     let _daemon = second.daemon();
     let (prefix, dhclient, address) = bound(&chain);
 

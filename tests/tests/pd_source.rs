@@ -5,7 +5,7 @@ use ipv6_sg::kea::Kind;
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::Reason;
 use ipv6_sg_tests::frame::tcp;
-use ipv6_sg_tests::lab::kea::{Hosts, Release, Server};
+use ipv6_sg_tests::lab::kea::{Desk, Hosts, POOL, Release, Server};
 use ipv6_sg_tests::lab::{CloudHost, Nic, address, eventually, run};
 use ipv6_sg_tests::world::STRANGER;
 
@@ -24,11 +24,11 @@ struct Delegated {
 }
 
 impl Delegated {
-    fn new(hosts: &Hosts) -> Self {
+    fn new(hosts: &Hosts, interval: u32) -> Self {
         let database = hosts.settings();
         let password = database.password_file.map(|path| format!("password_file = {path:?}")).unwrap_or_default();
         let settings = format!(
-            "metrics = \"127.0.0.1:9477\"\n[source.kea]\ndatabase = {:?}\n{password}\ninterval = 5\n[cloudstack]",
+            "metrics = \"127.0.0.1:9477\"\n[source.kea]\ndatabase = {:?}\n{password}\ninterval = {interval}\n[cloudstack]",
             database.url
         );
         Self { host: CloudHost::new(&settings) }
@@ -77,7 +77,7 @@ fn release(hosts: &Hosts, prefix: &str) {
 fn what_is_reserved_is_the_vms(kind: Kind) {
     let mut server = Server::start(kind);
     let hosts = Hosts::new(&server, Release::Kea2_2);
-    let delegated = Delegated::new(&hosts);
+    let delegated = Delegated::new(&hosts, 5);
     let host = &delegated.host;
     let mut daemon = host.hypervisor.daemon();
     let nic = host.started();
@@ -135,4 +135,29 @@ fn what_is_reserved_in_postgresql() {
 #[test]
 fn what_is_reserved_in_mariadb() {
     what_is_reserved_is_the_vms(Kind::Mysql);
+}
+
+/// Once `pd init` has told the database to tell of changes, nobody waits for the next question.
+#[test]
+fn changes_are_heard_of_at_once() {
+    let mut server = Server::start(Kind::Postgres);
+    let hosts = Hosts::new(&server, Release::Kea3_0);
+    let desk = Desk::new(&hosts, POOL);
+    desk.done(&["init"]);
+    let delegated = Delegated::new(&hosts, 3600);
+    let host = &delegated.host;
+    let mut daemon = host.hypervisor.daemon();
+    let mac = host.started().mac.to_string();
+    let prefix = desk.lines(&["allocate", "--vm", "i-2-5-VM", "--mac", &mac]).remove(0);
+    delegated.awaits(&prefix, Reason::Allowed);
+    desk.done(&["release", "--mac", &mac]);
+    delegated.awaits(&prefix, Reason::SourceSpoofed);
+    // As well when it was away: nothing is missed.
+    server.kill();
+    daemon.wait_for(AWAY);
+    server.restart();
+    daemon.wait_for("Kea's database answers again");
+    let desk = Desk::new(&Hosts::known(&server, Release::Kea3_0), POOL);
+    let prefix = desk.lines(&["allocate", "--vm", "i-2-5-VM", "--mac", &mac]).remove(0);
+    delegated.awaits(&prefix, Reason::Allowed);
 }

@@ -32,7 +32,12 @@ impl<'a> Chain<'a> {
             let hosts = scope.spawn(|| Hosts::new(server, Release::Kea2_2));
             (Pod::new(Keys::default()), hosts.join().expect("a database"))
         });
-        Self { delegation: Delegation::start(&pod.router, hosts, identity, distrust), pod }
+        let delegation = Delegation::start(&pod.router, hosts, identity, distrust);
+        pod.hypervisor.site.settings(&delegation.pool.source());
+        // The next adopts what this one guards.
+        drop(pod.daemon);
+        let daemon = pod.hypervisor.daemon();
+        Self { delegation, pod: Pod { daemon, ..pod } }
     }
 
     /// Sees to it that a VM has so many prefixes, of which its port and the router know, and returns them.
@@ -57,11 +62,11 @@ impl<'a> Chain<'a> {
         self.delegation.pool.route(&self.pod.router.netns);
     }
 
-    /// Has a VM's port on a hypervisor know of the VM's prefixes, and waits until it does.
+    /// Waits until a VM's port on a hypervisor, whose daemon reads the database, knows of the VM's prefixes.
     #[track_caller]
     pub fn permit(&self, hypervisor: &Hypervisor, guest: &Guest) {
         let prefixes = self.delegation.pool.of(guest.mac).iter().map(ToString::to_string).collect::<BTreeSet<_>>();
-        hypervisor.port(&guest.port, guest.mac, &format!("delegated = {:?}", Vec::from_iter(&prefixes)));
+        hypervisor.port(&guest.port, guest.mac, "");
         eventually("the port's prefixes", || {
             let rows = hypervisor.json("ports");
             let row = rows.as_array()?.iter().find(|row| row["interface"] == *guest.port)?;

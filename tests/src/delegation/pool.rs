@@ -45,6 +45,11 @@ impl<'a> Pool<'a> {
         Self { hosts, desk, machine }
     }
 
+    /// Settings of a hypervisor's daemon, which reads the database.
+    pub fn source(&self) -> String {
+        format!("[source.kea]\ndatabase = {:?}\ninterval = 3600\n", self.hosts.settings().url)
+    }
+
     /// A path in a directory of the server's.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.hosts.server().path(name)
