@@ -8,6 +8,7 @@ use std::thread;
 use ipnet::Ipv6Net;
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::Reason;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::{Delegation, Distrust, Identity};
@@ -28,16 +29,17 @@ impl<'a> Chain<'a> {
     #[track_caller]
     pub fn new(server: &'a Server, identity: Identity, distrust: Distrust) -> Self {
         // Each takes seconds, most of them waiting.
-        let (pod, hosts) = thread::scope(|scope| {
+        let (mut pod, hosts) = thread::scope(|scope| {
             let hosts = scope.spawn(|| Hosts::new(server, Release::Kea2_2));
             (Pod::new(Keys::default()), hosts.join().expect("a database"))
         });
         let delegation = Delegation::start(&pod.router, hosts, identity, distrust);
         pod.hypervisor.site.settings(&delegation.pool.source());
         // The next adopts what this one guards.
-        drop(pod.daemon);
-        let daemon = pod.hypervisor.daemon();
-        Self { delegation, pod: Pod { daemon, ..pod } }
+        pod.daemon.signal(Signal::SIGTERM);
+        pod.daemon.wait();
+        pod.daemon = pod.hypervisor.daemon();
+        Self { delegation, pod }
     }
 
     /// Sees to it that a VM has so many prefixes, of which its port and the router know, and returns them.
