@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -11,7 +10,7 @@ use super::news::News;
 use crate::cloudstack::Taps;
 use crate::cloudstack::api::{self, Client, Config, Event, Inventory, Oddity, Poller, Store};
 use crate::poll::Rate;
-use crate::state::{ManagementServer, Settings};
+use crate::state::Settings;
 
 /// The source; nothing where the settings name no server.
 #[derive(Default)]
@@ -43,7 +42,7 @@ impl ApiSource {
     /// The settings name what cannot be asked.
     pub(super) fn open(settings: &Settings) -> Result<Self> {
         let Some(server) = &settings.source.cloudstack else { return Ok(Self::default()) };
-        let config = config(server);
+        let config = Config::from(server);
         let client = Client::new(&config).context("source.cloudstack")?;
         let store = Store::open(&settings.data_dir)?;
         let inventory = store.load().unwrap_or_else(|error| {
@@ -126,16 +125,5 @@ impl ApiSource {
             tracing::warn!("{oddity}");
         }
         (self.noted, self.unnoted) = (oddities, false);
-    }
-}
-
-fn config(server: &ManagementServer) -> Config {
-    Config {
-        url: server.url.clone(),
-        api_key_file: server.api_key_file.clone(),
-        secret_key_file: server.secret_key_file.clone(),
-        host: server.host.clone(),
-        interval: Duration::from_secs(server.interval.into()),
-        ca_file: server.ca_file.clone(),
     }
 }

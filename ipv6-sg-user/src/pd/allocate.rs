@@ -40,7 +40,13 @@ impl Pool {
         self.at_once(async |pool| pool.allocate_at_once(vm, mac, count, length).await).await
     }
 
-    async fn allocate_at_once(&mut self, vm: &str, mac: Mac, count: u32, length: u8) -> Result<Allocated, PdError> {
+    pub(super) async fn allocate_at_once(
+        &mut self,
+        vm: &str,
+        mac: Mac,
+        count: u32,
+        length: u8,
+    ) -> Result<Allocated, PdError> {
         let mut locked = self.lock().await?;
         let host = self.host_of(vm, mac).await?;
         let mut prefixes: Vec<_> = self.prefixes_of(&host).await?.into_iter().map(|(_, prefix)| prefix).collect();

@@ -81,7 +81,7 @@ impl Pool {
         self.write_context(&rest).await
     }
 
-    async fn write_context(&mut self, host: &Host) -> Result<(), PdError> {
+    pub(super) async fn write_context(&mut self, host: &Host) -> Result<(), PdError> {
         let (statement, mut values): (_, Vec<Value>) = match host.context.is_empty() {
             true => ("UPDATE hosts SET user_context = NULL WHERE host_id = ?", vec![]),
             false => ("UPDATE hosts SET user_context = ? WHERE host_id = ?", vec![host.context.text().into()]),

@@ -5,6 +5,7 @@
 //!
 //! - [`Pool`]: the pool in the database; with it `transaction`
 //! - [`allocate`], [`release`], [`list`], [`rebuild`], [`check`](mod@check): what can be done with it
+//! - [`sync`]: following a list of all VMs
 //! - [`guard`]: what is installed in the database
 //! - [`kea_config`]: what Kea has to be told
 //! - `take`: where the next prefix is found; with it `walk`, and `free`, which are those that were released
@@ -27,6 +28,7 @@ pub mod pool;
 pub mod rebuild;
 pub mod release;
 mod space;
+pub mod sync;
 mod take;
 mod transaction;
 mod walk;

@@ -51,7 +51,12 @@ pub(super) fn free(pool: Ipv6Net, prefix: Ipv6Net, since: i64) -> Vec<u8> {
 /// Since when a free prefix rests, out of its identifier, if it is one of this pool's.
 pub(super) fn rests_since(pool: Ipv6Net, identifier: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(identifier).ok()?.strip_prefix(&free_of(pool))?;
-    let moment = humantime::parse_rfc3339(text.split(' ').nth(1)?).ok()?;
+    seconds(text.split(' ').nth(1)?)
+}
+
+/// A [moment](moment) in seconds since 1970.
+pub(super) fn seconds(moment: &str) -> Option<i64> {
+    let moment = humantime::parse_rfc3339(moment).ok()?;
     i64::try_from(moment.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs()).ok()
 }
 

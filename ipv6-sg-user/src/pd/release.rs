@@ -52,7 +52,11 @@ impl Pool {
         self.at_once(async |pool| pool.release_at_once(whose, prefix).await).await
     }
 
-    async fn release_at_once(&mut self, whose: &Whose, only: Option<Ipv6Net>) -> Result<Vec<Released>, PdError> {
+    pub(super) async fn release_at_once(
+        &mut self,
+        whose: &Whose,
+        only: Option<Ipv6Net>,
+    ) -> Result<Vec<Released>, PdError> {
         let locked = self.lock().await?;
         let mut released = Vec::new();
         for (mac, host) in self.hosts_of(whose).await? {

@@ -107,8 +107,8 @@ impl Management {
     }
 
     /// Changes what it knows.
-    pub fn change(&self, change: impl FnOnce(&mut Cloud)) {
-        change(&mut self.inside().cloud);
+    pub fn change<T>(&self, change: impl FnOnce(&mut Cloud) -> T) -> T {
+        change(&mut self.inside().cloud)
     }
 
     /// Answers `command` so from now on; all commands where it is empty.

@@ -6,6 +6,7 @@ mod init;
 mod list;
 mod rebuild;
 mod release;
+mod sync;
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
@@ -33,6 +34,7 @@ enum Verb {
     List(list::List),
     Rebuild(rebuild::Rebuild),
     Check(check::Check),
+    Sync(sync::Sync),
 }
 
 impl Pd {
@@ -45,6 +47,7 @@ impl Pd {
             Verb::List(verb) => verb.run(context),
             Verb::Rebuild(verb) => verb.run(context),
             Verb::Check(verb) => verb.run(context),
+            Verb::Sync(verb) => verb.run(context),
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,12 +21,12 @@ use super::{ApiError, signature};
 
 const CAPABILITIES: List = List { command: "listCapabilities", items: "capability" };
 const HOSTS: List = List { command: "listHosts", items: "host" };
-const VMS: List = List { command: "listVirtualMachines", items: "virtualmachine" };
+pub(super) const VMS: List = List { command: "listVirtualMachines", items: "virtualmachine" };
 const GROUPS: List = List { command: "listSecurityGroups", items: "securitygroup" };
 const NETWORKS: List = List { command: "listNetworks", items: "network" };
 
 /// All there is, of accounts and of projects.
-const EVERYBODYS: [(&str, &str); 2] = [("listall", "true"), ("projectid", "-1")];
+pub(super) const EVERYBODYS: [(&str, &str); 2] = [("listall", "true"), ("projectid", "-1")];
 
 /// The first release in which the two together mean that; those before list what is the projects' alone.
 const SINCE: (u32, u32) = (4, 14);
@@ -44,7 +44,7 @@ pub struct Client {
 }
 
 /// One round of questions, with the keys that were in their files when it began.
-struct Round<'a> {
+pub(super) struct Round<'a> {
     http: &'a Http,
     keys: Keys,
 }
@@ -81,17 +81,29 @@ impl Client {
     /// # Errors
     /// The server cannot be asked, does not answer well, or its answers do not fit together.
     pub fn inventory(&self) -> Result<Inventory, ApiError> {
-        let keys = Keys::read(&self.api_key_file, &self.secret_key_file)?;
-        let round = Round { http: &self.http, keys };
+        let round = self.round()?;
         round.check_release()?;
         let host = round.host(&self.host)?;
         let mut first = true;
-        pages::again(VMS.command, self.http.limits().pause, || round.look(&host, std::mem::replace(&mut first, false)))
+        pages::again(VMS.command, self.pause(), || round.look(&host, std::mem::replace(&mut first, false)))
+    }
+}
+
+impl Client {
+    /// A round of questions.
+    pub(super) fn round(&self) -> Result<Round<'_>, ApiError> {
+        let keys = Keys::read(&self.api_key_file, &self.secret_key_file)?;
+        Ok(Round { http: &self.http, keys })
+    }
+
+    /// How long to wait before everything is asked for again.
+    pub(super) const fn pause(&self) -> Duration {
+        self.http.limits().pause
     }
 }
 
 impl Round<'_> {
-    fn check_release(&self) -> Result<(), ApiError> {
+    pub(super) fn check_release(&self) -> Result<(), ApiError> {
         let body = self.ask(CAPABILITIES, &[])?;
         let capability =
             answer::thing(CAPABILITIES, &body).map_err(|problem| self.no_answer(CAPABILITIES, &problem))?;
@@ -156,7 +168,7 @@ impl Round<'_> {
     }
 
     /// The networks that these VMs are on.
-    fn networks(&self, vms: &[Vm]) -> Result<Result<Vec<Network>, String>, ApiError> {
+    pub(super) fn networks(&self, vms: &[Vm]) -> Result<Result<Vec<Network>, String>, ApiError> {
         let mut needed: BTreeSet<&str> = vms.iter().flat_map(|vm| &vm.nics).map(|nic| nic.network.as_str()).collect();
         let mut items = by_id::<NetworkItem>(self.list(NETWORKS, &EVERYBODYS)?);
         // Not all releases list networks that several projects share among everybody's.
@@ -175,7 +187,11 @@ impl Round<'_> {
         networks.map(Ok).map_err(|problem| self.no_answer(NETWORKS, &problem))
     }
 
-    fn list<T: Item + DeserializeOwned>(&self, list: List, filter: &[(&str, &str)]) -> Result<Vec<T>, ApiError> {
+    pub(super) fn list<T: Item + DeserializeOwned>(
+        &self,
+        list: List,
+        filter: &[(&str, &str)],
+    ) -> Result<Vec<T>, ApiError> {
         let size = pages::SIZE.to_string();
         pages::all(list.command, self.http.limits().pause, |number| {
             let number = number.to_string();
@@ -201,7 +217,7 @@ impl Round<'_> {
         }
     }
 
-    fn no_answer(&self, list: List, problem: &str) -> ApiError {
+    pub(super) fn no_answer(&self, list: List, problem: &str) -> ApiError {
         ApiError::Answer { command: list.command, problem: self.shown(problem) }
     }
 

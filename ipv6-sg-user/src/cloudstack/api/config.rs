@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::poll::Rate;
+use crate::state::ManagementServer;
 
 /// What is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,19 @@ pub struct Config {
     pub interval: Duration,
     /// Certificates of authorities to believe besides the machine's own, as PEM.
     pub ca_file: Option<PathBuf>,
+}
+
+impl From<&ManagementServer> for Config {
+    fn from(server: &ManagementServer) -> Self {
+        Self {
+            url: server.url.clone(),
+            api_key_file: server.api_key_file.clone(),
+            secret_key_file: server.secret_key_file.clone(),
+            host: server.host.clone(),
+            interval: Duration::from_secs(server.interval.into()),
+            ca_file: server.ca_file.clone(),
+        }
+    }
 }
 
 impl Config {

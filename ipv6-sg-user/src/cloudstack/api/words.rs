@@ -117,7 +117,7 @@ impl VmItem {
     }
 
     /// NICs that are not plugged in have no MAC yet.
-    fn keep(self) -> Result<Vm, String> {
+    pub(super) fn keep(self) -> Result<Vm, String> {
         let of = |problem: String| format!("virtualmachine {}: {problem}", self.id);
         let nics = self.nic.into_iter().filter_map(|nic| nic.keep().transpose());
         let groups: BTreeSet<_> = self.securitygroup.into_iter().map(|group| group.id).collect();

@@ -1,3 +1,5 @@
+use tokio::sync::oneshot;
+
 use super::*;
 
 /// A tap came or went while a call came that is refused: it is seen on the call's occasion, and the news of it find nothing new.

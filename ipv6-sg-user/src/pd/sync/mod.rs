@@ -1,0 +1,110 @@
+//! The VMs that somebody lists, all of them, and the pool: those that are there get prefixes, those that are no more lose them
+//! after a time. What was given by hand stays.
+//!
+//! That a VM is followed, and since when it is missing, stands beside its name in the database, so that any machine can go on
+//! where another has stopped. Each step is done as a whole, and only where all is still as it was when it was planned.
+
+mod plan;
+
+use std::collections::BTreeMap;
+
+use ipnet::Ipv6Net;
+use ipv6_sg_common::mac::Mac;
+
+pub use plan::{Action, Recorded, Resident, Rule, Step, plan};
+
+use super::names::{self, Context};
+use super::release::Whose;
+use super::{PdError, Pool};
+use crate::kea::reservations::{HW_ADDRESS, PREFIX, prefix};
+
+/// The keys of a VM's context: who says that it is there, and since when nobody does.
+const FOLLOWS: &str = "follows";
+const MISSING: &str = "missing";
+
+/// Who says so.
+const CLOUDSTACK: &str = "cloudstack";
+
+impl Pool {
+    /// The VMs that have prefixes of the pool, how many of this length, and the database's clock in seconds since 1970.
+    ///
+    /// # Errors
+    /// The database refuses, or is away.
+    pub async fn recorded(&mut self, length: u8) -> Result<(i64, Vec<Recorded>), PdError> {
+        let now = self.at_once(async |pool| Ok(pool.lock().await?.now)).await?;
+        let address = self.database.kind().shown("r.address", self.database.schema().reservations);
+        let statement = format!(
+            "SELECT h.dhcp_identifier, COALESCE(h.user_context, ''), {address}, CAST(r.prefix_len AS {{int}}) \
+             FROM hosts h JOIN ipv6_reservations r ON r.host_id = h.host_id \
+             WHERE h.dhcp_identifier_type = {HW_ADDRESS} AND h.dhcp6_subnet_id = ? AND r.type = {PREFIX}"
+        );
+        let mut recorded: BTreeMap<Mac, Recorded> = BTreeMap::new();
+        let subnet_id = self.subnet_id();
+        for row in self.database.rows(&statement, vec![subnet_id]).await? {
+            let octets: Result<[u8; 6], _> = row.get::<Vec<u8>>(0)?.try_into();
+            let prefix = prefix(&row.get::<String>(2)?, row.get(3)?);
+            let (Ok(octets), Ok(prefix)) = (octets, prefix) else { continue };
+            if !self.settings.pool.contains(&prefix) {
+                continue;
+            }
+            let (mac, context) = (Mac { octets }, Context::parse(&row.get::<String>(1)?).unwrap_or_default());
+            let known = recorded.entry(mac).or_insert_with(|| Recorded {
+                mac,
+                vm: context.vm().map(ToOwned::to_owned),
+                followed: context.get(FOLLOWS).is_some(),
+                missing_since: context.get(MISSING).and_then(names::seconds),
+                prefixes: 0,
+            });
+            known.prefixes += usize::from(prefix.prefix_len() == length);
+        }
+        Ok((now, recorded.into_values().collect()))
+    }
+
+    /// Does a step of a [`plan`]: the prefixes that a VM got, or lost.
+    ///
+    /// # Errors
+    /// The pool has no more, somebody else has changed what the plan relied on, or the database refuses. Nothing is done then.
+    pub async fn step(&mut self, step: &Step, count: u32, length: u8) -> Result<Vec<Ipv6Net>, PdError> {
+        let Step { vm, mac, action } = step;
+        match action {
+            Action::Allocate => self.at_once(async |pool| pool.follow(vm, *mac, count, length).await).await,
+            Action::Miss | Action::Find => {
+                let is_missing = *action == Action::Miss;
+                self.at_once(async |pool| pool.mark(vm, *mac, is_missing).await).await.map(|()| Vec::new())
+            }
+            Action::Release => self.at_once(async |pool| pool.leave(vm, *mac).await).await,
+            Action::Wait(_) | Action::Leave(_) => Ok(Vec::new()),
+        }
+    }
+
+    async fn follow(&mut self, vm: &str, mac: Mac, count: u32, length: u8) -> Result<Vec<Ipv6Net>, PdError> {
+        let allocated = self.allocate_at_once(vm, mac, count, length).await?;
+        let mut host = self.host_of(vm, mac).await?;
+        host.context.set(FOLLOWS, Some(CLOUDSTACK));
+        host.context.set(MISSING, None);
+        self.write_context(&host).await?;
+        Ok(allocated.new)
+    }
+
+    async fn mark(&mut self, vm: &str, mac: Mac, is_missing: bool) -> Result<(), PdError> {
+        let locked = self.lock().await?;
+        let Some(mut host) = self.host(mac).await? else { return Ok(()) };
+        let is_followed = host.context.vm() == Some(vm) && host.context.get(FOLLOWS).is_some();
+        // Somebody else may have been here.
+        if is_followed && host.context.get(MISSING).is_some() != is_missing {
+            host.context.set(MISSING, is_missing.then(|| names::moment(locked.now)).as_deref());
+            self.write_context(&host).await?;
+        }
+        Ok(())
+    }
+
+    async fn leave(&mut self, vm: &str, mac: Mac) -> Result<Vec<Ipv6Net>, PdError> {
+        let _locked = self.lock().await?;
+        let is_followed = |context: &Context| context.vm() == Some(vm) && context.get(FOLLOWS).is_some();
+        if !self.host(mac).await?.is_some_and(|host| is_followed(&host.context)) {
+            return Ok(Vec::new());
+        }
+        let released = self.release_at_once(&Whose::Both(mac, vm.to_owned()), None).await?;
+        Ok(released.into_iter().map(|released| released.prefix).collect())
+    }
+}
