@@ -65,7 +65,10 @@ fn what_is_reserved_is_read(kind: Kind) {
         let settings = hosts.settings();
         let read = |macs: &[&str], subnet_id| read(&settings, macs, subnet_id).expect("an answer");
         assert_eq!(read(&[], None), Reserved::default(), "{release:?}");
-        assert_eq!(read(&[b, a, "06:00:00:00:00:09"], None).reservations, [&of_a[..], &[of_b.clone()]].concat());
+        assert_eq!(
+            read(&[b, a, "06:00:00:00:00:09"], None).reservations,
+            [&of_a[..], std::slice::from_ref(&of_b)].concat()
+        );
         assert_eq!(read(&[b, a, a], Some(1)).reservations, of_a);
         assert_eq!(read(&[b], Some(2)).reservations, [of_b]);
         // Host bits: what Kea would hand out is no prefix.

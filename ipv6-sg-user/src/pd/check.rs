@@ -118,8 +118,8 @@ impl Pool {
             let what = format!("{} ({}); run `ipv6-sg pd init`", piece.name, piece.purpose);
             findings.push(Finding::new("not installed", what));
         }
-        if let Err(error @ PdError::NotSetUp { .. }) = self.lock().await {
-            findings.push(Finding::new("not set up", error.to_string()));
+        if self.find().await?.is_none() {
+            findings.push(Finding::new("not set up", self.not_set_up().to_string()));
         }
         if self.database.schema().leases.is_some() {
             findings.extend(self.contradicting_leases(&table).await?);

@@ -24,6 +24,8 @@ const MYSQL_SESSION: &str = "SET SESSION innodb_lock_wait_timeout = 60, SESSION 
 pub struct Pool {
     pub(super) database: Database,
     pub(super) settings: Pd,
+    /// The number of the pool's row, where it has been found.
+    row: Option<i64>,
 }
 
 /// The pool's row while it is locked.
@@ -51,7 +53,7 @@ impl Pool {
             Kind::Mysql => MYSQL_SESSION,
         };
         database.define(session).await?;
-        Ok(Self { database, settings: settings.clone() })
+        Ok(Self { database, settings: settings.clone(), row: None })
     }
 
     /// Says goodbye.
@@ -69,15 +71,31 @@ impl Pool {
         Value::Integer(self.settings.subnet_id.into())
     }
 
+    /// Looks which row the pool's is, if there is one. Before a transaction: what is read first in one is all that MariaDB shows in it,
+    /// and a lock by anything but the number would be one on the place beside the row too, where others are waiting.
+    pub(super) async fn find(&mut self) -> Result<Option<i64>, PdError> {
+        let statement = "SELECT CAST(host_id AS {int}) FROM hosts \
+             WHERE dhcp_identifier = ? AND dhcp_identifier_type = ? AND dhcp6_subnet_id = ?";
+        let values = vec![names::pool(self.settings.pool)[..].into(), FLEX_ID.into(), self.subnet_id()];
+        self.row = self.database.row(statement, values).await?.map(|row| row.get(0)).transpose()?;
+        Ok(self.row)
+    }
+
+    /// What is said where there is none.
+    pub(super) fn not_set_up(&self) -> PdError {
+        PdError::NotSetUp { pool: self.settings.pool, subnet_id: self.settings.subnet_id }
+    }
+
     /// Locks the pool's row until the transaction ends.
     pub(super) async fn lock(&mut self) -> Result<Locked, PdError> {
-        let statement = "SELECT CAST(host_id AS {int}), {now}, COALESCE(user_context, '') FROM hosts \
-             WHERE dhcp_identifier = ? AND dhcp_identifier_type = ? AND dhcp6_subnet_id = ? FOR UPDATE";
-        let values = vec![names::pool(self.settings.pool)[..].into(), FLEX_ID.into(), self.subnet_id()];
-        let Some(row) = self.database.row(statement, values).await? else {
-            return Err(PdError::NotSetUp { pool: self.settings.pool, subnet_id: self.settings.subnet_id });
-        };
-        let (host_id, written): (i64, String) = (row.get(0)?, row.get(2)?);
+        let host_id = self.row.ok_or_else(|| self.not_set_up())?;
+        let statement =
+            "SELECT {now}, COALESCE(user_context, ''), dhcp_identifier FROM hosts WHERE host_id = ? FOR UPDATE";
+        let row = self.database.row(statement, vec![host_id.into()]).await?.ok_or_else(|| self.not_set_up())?;
+        let (now, written): (i64, String) = (row.get(0)?, row.get(1)?);
+        if row.get::<Vec<u8>>(2)? != names::pool(self.settings.pool) {
+            return Err(self.not_set_up());
+        }
         let context = Context::parse(&written).map_err(|()| PdError::Context { host_id })?;
         let pool = self.block();
         let address = |key: &str| {
@@ -85,7 +103,7 @@ impl Pool {
             (pool.first <= address && address <= pool.last()).then_some(address)
         };
         let swept = address(SWEPT).unwrap_or(pool.first);
-        Ok(Locked { host_id, now: row.get(1)?, next: address(NEXT), swept, written })
+        Ok(Locked { host_id, now, next: address(NEXT), swept, written })
     }
 
     /// Writes the pool's row, if it has changed.
@@ -107,10 +125,8 @@ impl Pool {
     /// # Errors
     /// The database refuses, or is away.
     pub(super) async fn make(&mut self) -> Result<bool, PdError> {
-        match self.lock().await {
-            Ok(_) => return Ok(false),
-            Err(PdError::NotSetUp { .. }) => {}
-            Err(error) => return Err(error),
+        if self.row.is_some() {
+            return Ok(false);
         }
         let mut context = Context::default();
         context.set(NEXT, Some(&self.settings.pool.network().to_string()));

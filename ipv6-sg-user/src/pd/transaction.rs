@@ -29,6 +29,7 @@ impl Pool {
     }
 
     async fn once<T>(&mut self, work: &impl AsyncFn(&mut Self) -> Result<T, PdError>) -> Result<T, PdError> {
+        self.find().await?;
         self.database.begin().await?;
         match work(self).await {
             Ok(done) => {

@@ -35,7 +35,8 @@ pub fn check(settings: &Pd, relay: Relay, text: &str) -> Result<Vec<Fault>, Stri
     let expected = Parts::of(&settings.database).map_err(|error: KeaError| error.to_string())?;
     databases(dhcp6, &expected, &mut fault);
     identification(dhcp6, relay, &mut fault);
-    if dhcp6["expired-leases-processing"]["hold-reclaimed-time"] != 0 {
+    let hold = dhcp6.pointer("/expired-leases-processing/hold-reclaimed-time").and_then(Value::as_i64);
+    if hold != Some(0) {
         let problem = "write 0: a lease that is over keeps its prefix from a VM that was rebuilt";
         fault("expired-leases-processing.hold-reclaimed-time", problem.to_owned());
     }
