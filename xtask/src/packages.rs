@@ -64,7 +64,6 @@ pub(crate) const KEA: &[Package] = &[
 /// What prefixes are delegated with.
 pub(crate) const DELEGATION: &[Package] = &[
     package(Need::Delegation, "dnsmasq-base", "a DHCPv6 relay that tells a client's MAC"),
-    package(Need::Delegation, "kea-dhcp6-server", "the DHCPv6 server"),
     package(Need::Delegation, "wide-dhcpv6-client", "another DHCPv6 client in a VM's place"),
 ];
 

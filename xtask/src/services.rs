@@ -1,13 +1,30 @@
 //! Packages of servers are installed for their programs: the servers themselves would take ports and processor.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{self, Command},
+};
 
 use anyhow::{Context as _, Result};
 
+use crate::{packages::Package, sh};
+
 /// Debian's packages ask it before they start anything; 101 is "no".
 const POLICY: &str = "/usr/sbin/policy-rc.d";
+/// Where systemd is not, nothing is started by units.
+const SYSTEMCTL: &str = "/usr/bin/systemctl";
 /// By what a policy of this program's is known.
 const OURS: &str = "# `cargo xtask setup` installs packages";
+
+/// Whose services would start at the next boot, and what they are called.
+const AT_BOOT: &[(&str, &str)] = &[
+    ("kea-dhcp6-server", "kea-dhcp6-server"),
+    ("mariadb-server", "mariadb"),
+    ("postgresql", "postgresql"),
+    ("wide-dhcpv6-client", "wide-dhcpv6-client"),
+];
 
 /// While it lives no package starts a service.
 pub(crate) struct Stopped;
@@ -28,6 +45,17 @@ pub(crate) fn keep_stopped() -> Result<Option<Stopped>> {
     Ok(Some(stopped))
 }
 
+/// Keeps the services of packages that were just installed from being started at the next boot.
+pub(crate) fn keep_disabled(installed: &[Package]) -> Result<()> {
+    let mine = |package: &str| installed.iter().any(|installed| installed.name == package);
+    let services = AT_BOOT.iter().filter(|(package, _)| mine(package)).map(|(_, service)| service);
+    for service in services.filter(|_| Path::new(SYSTEMCTL).exists()) {
+        let remedy = format!("see to it that {service} does not start at the next boot");
+        sh::run_quietly(Command::new(SYSTEMCTL).args(["disable", service]), &remedy)?;
+    }
+    Ok(())
+}
+
 /// What it says. One that is left behind by a setup that was killed refuses nothing.
 fn policy(setup: u32) -> String {
     format!("#!/bin/sh\n{OURS}\ngrep -qx xtask /proc/{setup}/comm 2> /dev/null && exit 101\nexit 0\n")
@@ -41,8 +69,6 @@ impl Drop for Stopped {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use super::*;
 
     #[test]

@@ -146,6 +146,7 @@ fn install_packages(missing: &[Package]) -> Result<bool> {
     }
     let _stopped = services::keep_stopped()?;
     sh::run_quietly(&mut install, remedy)?;
+    services::keep_disabled(missing)?;
     Ok(true)
 }
 
