@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use ipv6_sg_tests::lab::{CloudHost, Ip, Nic, Process, Traffic, wait_if_ending};
+use ipv6_sg_tests::lab::{CloudHost, Dice, Ip, Nic, Process, Traffic, wait_if_ending};
 use nix::sys::signal::Signal;
 
 const CALLS: u32 = 1000;
@@ -11,16 +11,6 @@ const CALLS: u32 = 1000;
 const DAEMON: u64 = 40;
 /// And after about so many a call.
 const CALL: u64 = 8;
-
-/// Numbers that are the same in each run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-}
 
 /// What was said last of a VM's rules and heard, and what may have been heard.
 #[derive(Clone, Debug)]
@@ -48,7 +38,7 @@ fn nothing_that_was_enforced_is_lost_and_nothing_is_opened() {
     let mut said: Vec<_> = nics.iter().map(|_| Said { heard: -1, perhaps: Vec::new() }).collect();
     // Everything leaves while its source is the VM's own, whatever is said meanwhile.
     let traffic = Traffic::start(&host.vm, &listener);
-    let mut dice = Dice(7);
+    let mut dice = Dice::new(7);
     let (mut killed, mut cut) = (0, 0);
     for number in 1..=CALLS {
         wait_if_ending();

@@ -9,20 +9,11 @@ use ipv6_sg::pd::release::Whose;
 use ipv6_sg::pd::{PdError, Pool};
 use ipv6_sg::state::Pd;
 use ipv6_sg_common::mac::Mac;
+use ipv6_sg_tests::lab::Dice;
 use ipv6_sg_tests::lab::kea::{Hosts, Release, Server};
 
 /// What is asked, one after the other.
 const STEPS: u32 = 400;
-
-/// Numbers that are the same in each run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u8) -> u8 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        u8::try_from((self.0 >> 33) % u64::from(sides)).expect("small")
-    }
-}
 
 /// Who has what.
 #[derive(Default)]
@@ -56,13 +47,14 @@ fn net(text: &str) -> Ipv6Net {
 async fn play(hosts: &Hosts<'_>, settings: &Pd, seed: u64) {
     let mut pool = Pool::open(settings).await.expect("a database");
     pool.set_up().await.expect("it can be set up");
-    let (mut dice, mut naive, mut refusals) = (Dice(seed), Naive::default(), 0);
+    let (mut dice, mut naive, mut refusals) = (Dice::new(seed), Naive::default(), 0);
+    let mut roll = |sides| u8::try_from(dice.roll(sides)).expect("small");
     for step in 0..STEPS {
-        let number = dice.roll(9);
+        let number = roll(9);
         let (vm, mac) = (format!("vm-{number}"), Mac { octets: [6, 0, 0, 0, 0, number] });
         let context = |what: &str| format!("seed {seed}, step {step}, {vm}: {what}");
-        if dice.roll(3) > 0 {
-            let (count, length) = (1 + dice.roll(5), 57 + dice.roll(6));
+        if roll(3) > 0 {
+            let (count, length) = (1 + roll(5), 57 + roll(6));
             let mine = naive.given.entry(mac).or_default();
             let had: Vec<_> = mine.iter().copied().filter(|prefix| prefix.prefix_len() == length).collect();
             let wanted = usize::from(count).saturating_sub(had.len());
@@ -91,8 +83,8 @@ async fn play(hosts: &Hosts<'_>, settings: &Pd, seed: u64) {
             }
         } else {
             let mine = naive.given.entry(mac).or_default();
-            let one = (dice.roll(2) == 0).then(|| mine.first().copied()).flatten();
-            let whose = if dice.roll(2) == 0 { Whose::Mac(mac) } else { Whose::Vm(vm.clone()) };
+            let one = (roll(2) == 0).then(|| mine.first().copied()).flatten();
+            let whose = if roll(2) == 0 { Whose::Mac(mac) } else { Whose::Vm(vm.clone()) };
             let (mut gone, kept): (Vec<_>, Vec<_>) =
                 mine.iter().partition(|prefix| one.is_none_or(|one| one == **prefix));
             *mine = kept;

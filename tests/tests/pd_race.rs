@@ -7,28 +7,18 @@ use std::time::Duration;
 
 use ipv6_sg::kea::Kind;
 use ipv6_sg_tests::lab::kea::{Desk, Hosts, Release, Server};
-use ipv6_sg_tests::lab::{Process, outcome, wait_if_ending};
+use ipv6_sg_tests::lab::{Dice, Process, outcome, wait_if_ending};
 use nix::sys::signal::Signal;
 
 /// Processes at once, and how many each runs one after the other.
 const WORKERS: u8 = 10;
 const CALLS: u8 = 24;
 
-/// Numbers that are the same in each run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-}
-
 /// What a worker knows for sure of its VMs: how many prefixes each has been told that it has. One whose call was killed is not there.
 type Known = BTreeMap<String, usize>;
 
 fn work(desk: &Desk, worker: u8) -> (Known, u32) {
-    let mut dice = Dice(worker.into());
+    let mut dice = Dice::new(worker.into());
     let (mut known, mut killed) = (Known::new(), 0);
     for call in 0..CALLS {
         wait_if_ending();

@@ -21,6 +21,7 @@
 //! - [`Streams`]: flows that never pause, each frame counted; [`Conversation`]: one of the kernel's own
 //! - [`Traffic`]: honest and forged frames that never pause
 //! - [`kea`]: databases of Kea's
+//! - [`Dice`]: chance that is the same in each run
 //!
 //! What goes wrong panics. Everything is removed when it is dropped, so also by a test that panics, and by a signal that
 //! ends the program; and it is named such that tests run side by side.
@@ -29,6 +30,7 @@
 mod cloud_host;
 mod cloudstack;
 mod conversation;
+mod dice;
 mod frames;
 mod guest;
 mod hypervisor;
@@ -63,6 +65,7 @@ use ipv6_sg::kernel::TcMethod;
 pub use cloud_host::CloudHost;
 pub use cloudstack::{CloudAgent, Nic};
 pub use conversation::Conversation;
+pub use dice::Dice;
 pub use frames::no_room;
 pub use guest::{Guest, Ip};
 pub use hypervisor::Hypervisor;

@@ -1,11 +1,10 @@
 //! `ipv6-sg pd check`: is what is recorded sound?
 
-use std::io::Write as _;
-
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::super::context::Context;
-use super::super::output::{self, Format};
+use super::super::output::Format;
+use crate::pd::check::Finding;
 
 /// Look for what is wrong with the prefixes that are recorded; fails when there is anything
 ///
@@ -22,18 +21,8 @@ impl Check {
     pub(super) fn run(self, context: &mut Context) -> Result<()> {
         let settings = super::section(context)?;
         let findings = super::with_pool(&settings, async |pool| pool.check().await)?;
-        if self.format.json {
-            output::json(&mut context.out, &findings)?;
-        } else if findings.is_empty() {
-            writeln!(context.out, "sound")?;
-        } else {
-            let rows = findings.iter().map(|finding| [finding.problem.to_owned(), finding.what.clone()]);
-            output::table(&mut context.out, Some(["PROBLEM", "WHAT"]), rows)?;
-        }
-        match findings.len() {
-            0 => Ok(()),
-            1 => bail!("1 problem in {}", settings.database.url),
-            count => bail!("{count} problems in {}", settings.database.url),
-        }
+        let row = |finding: &Finding| [finding.problem.to_owned(), finding.what.clone()];
+        let place = &settings.database.url;
+        super::findings(&mut context.out, self.format, &findings, ["PROBLEM", "WHAT"], row, place)
     }
 }

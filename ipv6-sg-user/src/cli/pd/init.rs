@@ -4,11 +4,11 @@ use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 
 use super::super::context::Context;
-use super::super::output::{self, Format};
-use crate::pd::kea_config::{self, Place, Relay, Release};
+use super::super::output::Format;
+use crate::pd::kea_config::{self, Fault, Place, Relay, Release};
 use crate::pd::{Pool, guard::SetUp};
 use crate::state::{Pd, value};
 
@@ -81,17 +81,7 @@ impl Init {
         let shown = path.display();
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
         let faults = kea_config::check(settings, self.relay, &text).map_err(|problem| anyhow!("{shown}: {problem}"))?;
-        if self.format.json {
-            output::json(&mut context.out, &faults)?;
-        } else if faults.is_empty() {
-            writeln!(context.out, "sound")?;
-        } else {
-            let rows = faults.iter().map(|fault| [fault.key.to_owned(), fault.problem.clone()]);
-            output::table(&mut context.out, Some(["KEY", "PROBLEM"]), rows)?;
-        }
-        match faults.len() {
-            0 => Ok(()),
-            count => bail!("{shown}: {count} problem{}", if count == 1 { "" } else { "s" }),
-        }
+        let row = |fault: &Fault| [fault.key.to_owned(), fault.problem.clone()];
+        super::findings(&mut context.out, self.format, &faults, ["KEY", "PROBLEM"], row, shown)
     }
 }

@@ -8,11 +8,16 @@ mod rebuild;
 mod release;
 mod sync;
 
-use anyhow::{Context as _, Result};
+use std::fmt::Display;
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use ipv6_sg_common::mac::Mac;
+use serde::Serialize;
 
 use super::context::Context;
+use super::output::{self, Format, Out};
 use crate::pd::{PdError, Pool};
 use crate::state::{Pd as Section, value};
 
@@ -77,4 +82,26 @@ fn mac(text: &str) -> Result<Mac> {
 /// A VM's name.
 fn vm(text: &str) -> Result<String> {
     value::name(text).with_context(|| format!("VM {text:?}"))
+}
+
+/// Prints what is wrong with something, and fails when anything is.
+fn findings<F: Serialize>(
+    out: &mut Out,
+    format: Format,
+    findings: &[F],
+    headings: [&str; 2],
+    row: impl Fn(&F) -> [String; 2],
+    place: impl Display,
+) -> Result<()> {
+    if format.json {
+        output::json(out, &findings)?;
+    } else if findings.is_empty() {
+        writeln!(out, "sound")?;
+    } else {
+        output::table(out, Some(headings), findings.iter().map(row))?;
+    }
+    match findings.len() {
+        0 => Ok(()),
+        count => bail!("{place}: {count} problem{}", if count == 1 { "" } else { "s" }),
+    }
 }

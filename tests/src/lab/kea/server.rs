@@ -113,6 +113,7 @@ fn process(kind: Kind, directory: &Path) -> Process {
         Kind::Mysql => {
             let mut make = as_account(kind, "mariadb-install-db", directory);
             make.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+            make.arg(format!("--tmpdir={}", directory.display()));
             run(make.arg(format!("--datadir={}", data.display())));
         }
     }
@@ -138,6 +139,8 @@ fn serve(kind: Kind, directory: &Path) -> Process {
             serve = as_account(kind, "/usr/sbin/mariadbd", directory);
             serve.args(["--no-defaults", "--skip-networking", "--innodb-flush-log-at-trx-commit=0"]);
             serve.arg(format!("--datadir={}", data.display())).arg(format!("--socket={}", socket.display()));
+            // Another's files in a directory that they share would be removed when this one starts.
+            serve.arg(format!("--tmpdir={}", directory.display()));
             serve.arg(format!("--pid-file={}", directory.join("pid").display()));
             ready = "ready for connections";
         }
