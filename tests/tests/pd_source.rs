@@ -2,6 +2,7 @@
 //! taken back, whether the database answers or not.
 
 use ipv6_sg::kea::Kind;
+use ipv6_sg::state::Database;
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::Reason;
 use ipv6_sg_tests::frame::tcp;
@@ -24,8 +25,7 @@ struct Delegated {
 }
 
 impl Delegated {
-    fn new(hosts: &Hosts, interval: u32) -> Self {
-        let database = hosts.settings();
+    fn new(database: Database, interval: u32) -> Self {
         let password = database.password_file.map(|path| format!("password_file = {path:?}")).unwrap_or_default();
         let settings = format!(
             "metrics = \"127.0.0.1:9477\"\n[source.kea]\ndatabase = {:?}\n{password}\ninterval = {interval}\n[cloudstack]",
@@ -77,7 +77,7 @@ fn release(hosts: &Hosts, prefix: &str) {
 fn what_is_reserved_is_the_vms(kind: Kind) {
     let mut server = Server::start(kind);
     let hosts = Hosts::new(&server, Release::Kea2_2);
-    let delegated = Delegated::new(&hosts, 5);
+    let delegated = Delegated::new(hosts.settings(), 5);
     let host = &delegated.host;
     let mut daemon = host.hypervisor.daemon();
     let nic = host.started();
@@ -144,7 +144,9 @@ fn changes_are_heard_of_at_once() {
     let hosts = Hosts::new(&server, Release::Kea3_0);
     let desk = Desk::new(&hosts, POOL);
     desk.done(&["init"]);
-    let delegated = Delegated::new(&hosts, 3600);
+    // Who may read, and nothing more.
+    hosts.sql("CREATE ROLE reader LOGIN; GRANT SELECT ON hosts, ipv6_reservations TO reader;");
+    let delegated = Delegated::new(hosts.settings_as("reader"), 3600);
     let host = &delegated.host;
     let mut daemon = host.hypervisor.daemon();
     let mac = host.started().mac.to_string();
