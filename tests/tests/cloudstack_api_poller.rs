@@ -28,7 +28,7 @@ fn start(interval: Duration, known: impl FnOnce(&Client) -> Option<Inventory>) -
     let store = Store::open(&directory.path().join("data")).expect("our own directory");
     let known = known(&client).map(Arc::new);
     let (told, events) = channel();
-    let rate = Rate { interval, least: SOON, longest: Duration::from_secs(60) };
+    let rate = Rate { interval, least: SOON, retry: interval, longest: Duration::from_secs(60) };
     let tell = move |event| drop(told.send(event));
     let poller = Poller::start(move || client.inventory(), rate, store.clone(), known, tell).expect("a thread");
     Polled { poller, events, management, store, _directory: directory }

@@ -17,8 +17,8 @@ use crate::state::Settings;
 pub(super) struct ApiSource {
     asked: Option<Asked>,
     inventory: Option<Arc<Inventory>>,
-    /// Whether the last question was not answered.
-    failed: bool,
+    /// Whether the last question was answered.
+    answers: bool,
     /// What the log has been told is odd, and whether something else may be by now.
     noted: BTreeSet<String>,
     unnoted: bool,
@@ -70,14 +70,14 @@ impl ApiSource {
 
     /// Whether it answered when it was asked last, if it is asked.
     pub(super) fn answers(&self) -> Option<bool> {
-        self.asked.as_ref().map(|_| !self.failed)
+        self.asked.as_ref().map(|_| self.answers)
     }
 
     /// Whether an event is about what is wanted.
     pub(super) fn hear(&mut self, event: Event) -> bool {
         match &event {
-            Event::Changed(_) | Event::Recovered => self.failed = false,
-            Event::Failed(_) => self.failed = true,
+            Event::Answered | Event::Changed(_) | Event::Recovered => self.answers = true,
+            Event::Failed(_) => self.answers = false,
             Event::NotKept(_) => {}
         }
         match event {
@@ -85,6 +85,7 @@ impl ApiSource {
                 (self.inventory, self.unnoted) = (Some(inventory), true);
                 return true;
             }
+            Event::Answered => {}
             Event::Recovered => tracing::info!("CloudStack answers again"),
             Event::Failed(error) => tracing::warn!("CloudStack does not answer, what it last said stays: {error}"),
             Event::NotKept(error) => tracing::error!("what CloudStack says holds until the daemon ends: {error}"),

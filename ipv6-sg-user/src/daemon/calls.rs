@@ -100,7 +100,9 @@ fn serve(calls: Vec<Call>, steward: &mut Steward, enforcer: &Sender<Request>) ->
     }
     // Somebody may have damaged what is enforced; who says again what is known already wants to be sure.
     let doubt = taken.iter().any(|taken| taken.change.is_empty() && wants_to_be_sure(&taken.call.command));
-    let status = steward.enforce(&whole, doubt, enforcer)?;
+    let places = taken.iter().flat_map(|taken| steward.agent.places(&taken.call.command, &steward.taps));
+    let asked_about = places.filter_map(|place| place.interface).collect();
+    let status = steward.enforce(&whole, doubt, asked_about, enforcer)?;
     for Taken { call, change } in taken {
         let hindrance = hindrance(&call.command, steward, &whole, &status);
         let outcome = match hindrance.or_else(|| unkept(&call.command, &change, steward)) {

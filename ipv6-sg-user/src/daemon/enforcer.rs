@@ -26,6 +26,8 @@ pub struct Order {
     pub xdp: XdpMode,
     /// Whether nothing is to be believed of what is enforced.
     pub doubt: bool,
+    /// Interfaces that somebody asks about: whether programs run there is not to be believed but looked at.
+    pub asked_about: BTreeSet<String>,
     /// The interfaces that are here, where somebody has just looked.
     pub present: Option<Vec<Attachment>>,
     /// Who waits until it is done, and wants to know what came of it.
@@ -137,7 +139,12 @@ impl Enforcer {
                 self.guard.doubt_links();
                 self.reconcile(None, &mut || inbox.is_waited_for());
             }
-            Request::Desired(Order { desired, xdp, doubt, present, done }) => {
+            Request::Desired(Order { desired, xdp, doubt, asked_about, present, done }) => {
+                let named = |link: &&Attachment| asked_about.contains(&link.interface);
+                match &present {
+                    Some(present) => present.iter().filter(named).for_each(|link| self.guard.doubt(link.ifindex)),
+                    None => self.guard.doubt_links(),
+                }
                 (self.desired, self.xdp) = (*desired, xdp);
                 self.unread = None;
                 match doubt {

@@ -21,8 +21,8 @@ pub(super) type KeaEvent = Event<Delegations, KeaError>;
 pub(super) struct KeaSource {
     asked: Option<Asked>,
     delegations: Option<Arc<Delegations>>,
-    /// Whether the last question was not answered.
-    failed: bool,
+    /// Whether the last question was answered.
+    answers: bool,
     /// What the log has been told is nobody's.
     noted: BTreeSet<String>,
 }
@@ -72,14 +72,14 @@ impl KeaSource {
 
     /// Whether it answered when it was asked last, if it is asked.
     pub(super) fn answers(&self) -> Option<bool> {
-        self.asked.as_ref().map(|_| !self.failed)
+        self.asked.as_ref().map(|_| self.answers)
     }
 
     /// Whether an event is about what is wanted.
     pub(super) fn hear(&mut self, event: KeaEvent) -> bool {
         match &event {
-            Event::Changed(_) | Event::Recovered => self.failed = false,
-            Event::Failed(_) => self.failed = true,
+            Event::Answered | Event::Changed(_) | Event::Recovered => self.answers = true,
+            Event::Failed(_) => self.answers = false,
             Event::NotKept(_) => {}
         }
         match event {
@@ -87,6 +87,7 @@ impl KeaSource {
                 self.delegations = Some(delegations);
                 return true;
             }
+            Event::Answered => {}
             Event::Recovered => tracing::info!("Kea's database answers again"),
             Event::Failed(error) => tracing::warn!("Kea's database does not answer, what it last said stays: {error}"),
             Event::NotKept(error) => tracing::error!("what Kea's database says holds until the daemon ends: {error}"),
@@ -122,5 +123,6 @@ impl KeaSource {
 /// A prefix that is taken back is cut as soon as that is heard of, and one that is given works as soon.
 fn rate(settings: &Kea) -> Rate {
     let interval = Duration::from_secs(settings.interval.into());
-    Rate { interval, least: Duration::from_millis(50), longest: Duration::from_secs(60) }
+    let retry = interval.min(Duration::from_secs(5));
+    Rate { interval, least: Duration::from_millis(50), retry, longest: Duration::from_secs(60) }
 }

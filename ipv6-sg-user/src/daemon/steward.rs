@@ -36,7 +36,7 @@ pub(super) struct Steward {
     kea: KeaSource,
     health: watch::Sender<Health>,
     /// The interfaces that were here when it was last looked.
-    present: Vec<Attachment>,
+    present: Option<Vec<Attachment>>,
     pub(super) taps: Taps,
     /// Where the agent's NICs were last found.
     found: Found,
@@ -69,7 +69,7 @@ impl Steward {
         let (api, kea) = (ApiSource::open(settings)?, KeaSource::open(settings)?);
         let health = watch::Sender::new(Health { cloudstack: api.answers(), kea: kea.answers() });
         let links = links::present().context("cannot list interfaces")?;
-        let (present, taps) = (attachments(&links), sources::taps(links));
+        let (present, taps) = (Some(attachments(&links)), sources::taps(links));
         let (settings, found, left_out) = (settings.clone(), Found::default(), BTreeSet::new());
         let memory = Memory::default();
         let mut steward = Self { settings, files, agent, api, kea, health, present, taps, found, memory, left_out };
@@ -198,14 +198,21 @@ impl Steward {
         Ok(Whole { model, image })
     }
 
-    /// Has this enforced, and waits until it is.
+    /// Has this enforced, and waits until it is. Of `asked_about`, interfaces, nothing is believed.
     ///
     /// # Errors
     /// The enforcer has ended.
-    pub(super) fn enforce(&self, whole: &Whole, doubt: bool, enforcer: &Sender<Request>) -> Result<Status, Gone> {
+    pub(super) fn enforce(
+        &self,
+        whole: &Whole,
+        doubt: bool,
+        asked_about: BTreeSet<String>,
+        enforcer: &Sender<Request>,
+    ) -> Result<Status, Gone> {
         let (done, status) = mpsc::channel();
         // It was looked a moment ago which interfaces there are.
-        let order = Order { done: Some(done), present: Some(self.present.clone()), ..self.order(whole, doubt) };
+        let present = self.present.clone();
+        let order = Order { done: Some(done), present, asked_about, ..self.order(whole, doubt) };
         send(enforcer, Request::Desired(order))?;
         status.recv().map_err(|_| Gone)
     }
@@ -213,15 +220,18 @@ impl Steward {
     fn order(&self, whole: &Whole, doubt: bool) -> Order {
         let mut desired = desired(&self.settings, &whole.image, self.agent.system_taps().clone());
         desired.incomplete = !self.left_out.is_empty() || self.agent.has_lost() || self.api.is_incomplete();
-        Order { desired: Box::new(desired), xdp: xdp(&self.settings), doubt, done: None, present: None }
+        let (asked_about, xdp) = (BTreeSet::new(), xdp(&self.settings));
+        Order { desired: Box::new(desired), xdp, doubt, asked_about, done: None, present: None }
     }
 
     /// Finds where the agent's NICs are now; whether that is elsewhere than before.
     pub(super) fn look_at_links(&mut self) -> bool {
         match links::present() {
-            Ok(links) => (self.present, self.taps) = (attachments(&links), sources::taps(links)),
+            Ok(links) => (self.present, self.taps) = (Some(attachments(&links)), sources::taps(links)),
             Err(error) => {
                 tracing::error!("cannot list interfaces: {error}");
+                // Whoever needs them has to look himself.
+                self.present = None;
                 return false;
             }
         }

@@ -9,7 +9,7 @@ use ipv6_sg_common::mac::Mac;
 use tokio::runtime::{Builder, Runtime};
 
 use super::delegations::Delegations;
-use super::{Database, KeaError};
+use super::{Database, KeaError, Reserved};
 use crate::state::Kea;
 
 /// How long an answer may take: as long as a database that is gone without a word is waited for.
@@ -43,6 +43,21 @@ pub struct Asking {
     database: Option<Database>,
 }
 
+/// A question, on this connection or on a new one, with patience for all of it.
+async fn question(kept: Option<Database>, settings: &Kea, wanted: &Wanted) -> Result<(Reserved, Database), KeaError> {
+    let macs = wanted.get();
+    let question = async {
+        let mut database = match kept {
+            Some(database) => database,
+            None => Database::connect(&settings.database).await?,
+        };
+        let reserved = database.reservations(&macs, settings.subnet_id).await?;
+        Ok((reserved, database))
+    };
+    let (url, reason) = (settings.database.url.clone(), format!("none within {PATIENCE:?}"));
+    tokio::time::timeout(PATIENCE, question).await.unwrap_or(Err(KeaError::Away { url, reason }))
+}
+
 impl Asking {
     /// About these MACs.
     ///
@@ -61,16 +76,13 @@ impl Asking {
         let Self { settings, wanted, runtime, database } = self;
         let kept = database.take();
         let (answered, kept) = runtime.block_on(async {
-            let mut database = match kept {
-                Some(database) => database,
-                None => Database::connect(&settings.database).await?,
-            };
-            let macs = wanted.get();
-            let question = database.reservations(&macs, settings.subnet_id);
-            let answer = tokio::time::timeout(PATIENCE, question).await;
-            let (url, reason) = (settings.database.url.clone(), format!("none within {PATIENCE:?}"));
-            let reserved = answer.unwrap_or(Err(KeaError::Away { url, reason }))?;
-            Ok::<_, KeaError>((reserved, database))
+            if let Some(kept) = kept
+                && let Ok(answered) = question(Some(kept), settings, wanted).await
+            {
+                return Ok(answered);
+            }
+            // One that is kept may be dead without a word.
+            question(None, settings, wanted).await
         })?;
         *database = Some(kept);
         Ok(answered.into())

@@ -13,6 +13,9 @@ use crate::state;
 /// How long to wait before listening again where nobody could be heard.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// After how long without a change it is listened anew.
+const RENEWED: Duration = Duration::from_secs(60);
+
 /// The listening. It ends when this is dropped.
 pub struct Listening {
     _stop: oneshot::Sender<()>,
@@ -40,17 +43,30 @@ impl Listening {
 }
 
 async fn listen(database: &state::Database, changed: impl Fn()) {
+    let mut is_told = false;
     loop {
         match Changes::listen(database).await {
             Ok(None) => return,
             Ok(Some(mut changes)) => {
+                is_told = false;
                 changed();
-                while changes.next().await.is_ok() {
-                    changed();
+                loop {
+                    match tokio::time::timeout(RENEWED, changes.next()).await {
+                        Ok(Ok(())) => changed(),
+                        Ok(Err(_)) => {
+                            changed();
+                            break;
+                        }
+                        // A connection that is cut without a word tells nothing for ever: a new one now and then.
+                        Err(_) => break,
+                    }
                 }
-                changed();
             }
-            Err(error) => tracing::debug!("changes are not heard of: {error}"),
+            Err(error) if !is_told => {
+                is_told = true;
+                tracing::warn!("changes in Kea's database are not heard of, it is asked every interval: {error}");
+            }
+            Err(_) => {}
         }
         tokio::time::sleep(AGAIN).await;
     }

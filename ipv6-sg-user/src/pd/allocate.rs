@@ -30,13 +30,6 @@ impl Pool {
     /// # Errors
     /// The pool has no more, the MAC is another VM's, or the database refuses. Then nothing is given.
     pub async fn allocate(&mut self, vm: &str, mac: Mac, count: u32, length: u8) -> Result<Allocated, PdError> {
-        if !(1..=MOST).contains(&count) {
-            return Err(PdError::Count(count));
-        }
-        let pool = self.settings.pool;
-        if !(pool.prefix_len()..=64).contains(&length) {
-            return Err(PdError::Length { pool, length });
-        }
         self.at_once(async |pool| pool.allocate_at_once(vm, mac, count, length).await).await
     }
 
@@ -47,6 +40,13 @@ impl Pool {
         count: u32,
         length: u8,
     ) -> Result<Allocated, PdError> {
+        if !(1..=MOST).contains(&count) {
+            return Err(PdError::Count(count));
+        }
+        let pool = self.settings.pool;
+        if !(pool.prefix_len()..=64).contains(&length) {
+            return Err(PdError::Length { pool, length });
+        }
         let mut locked = self.lock().await?;
         let host = self.host_of(vm, mac).await?;
         let mut prefixes: Vec<_> = self.prefixes_of(&host).await?.into_iter().map(|(_, prefix)| prefix).collect();

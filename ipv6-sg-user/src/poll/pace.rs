@@ -10,7 +10,9 @@ pub struct Rate {
     pub interval: Duration,
     /// The least time from one question to one that somebody is in a hurry for.
     pub least: Duration,
-    /// The longest wait after errors, unless the interval itself is longer.
+    /// The wait after an error, which doubles with each further one.
+    pub retry: Duration,
+    /// The longest wait after errors, unless the first is longer.
     pub longest: Duration,
 }
 
@@ -29,13 +31,13 @@ impl Pace {
 
     /// How long to wait after this outcome. `luck` is from 0 to 1.
     pub(super) fn after(&mut self, well: bool, luck: f64) -> Duration {
-        let Rate { interval, longest, .. } = self.rate;
+        let Rate { interval, retry, longest, .. } = self.rate;
         self.errors = if well { 0 } else { self.errors.saturating_add(1) };
         let Some(doublings) = self.errors.checked_sub(1) else {
             // A tenth more or less.
             return interval.mul_f64(0.9 + 0.2 * luck);
         };
-        let wait = interval.saturating_mul(2_u32.saturating_pow(doublings)).min(longest.max(interval));
+        let wait = retry.saturating_mul(2_u32.saturating_pow(doublings)).min(longest.max(retry));
         // Hosts that lost it at once do not come back at once.
         wait.mul_f64(0.5 + 0.5 * luck)
     }
@@ -53,7 +55,7 @@ mod tests {
 
     const fn every(seconds: u64) -> Pace {
         let (interval, longest) = (Duration::from_secs(seconds), Duration::from_secs(600));
-        Pace::new(Rate { interval, least: Duration::ZERO, longest })
+        Pace::new(Rate { interval, least: Duration::ZERO, retry: interval, longest })
     }
 
     fn seconds(pace: &mut Pace, well: bool, luck: f64) -> f64 {

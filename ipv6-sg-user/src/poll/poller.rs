@@ -17,9 +17,11 @@ use crate::durable::StoreError;
 /// What there is to tell.
 #[derive(Debug)]
 pub enum Event<T, E> {
+    /// The first answer since it began to ask. What is another than before is told beside it.
+    Answered,
     /// An answer that is another than the one before.
     Changed(Arc<T>),
-    /// An answer again, after errors. What has changed meanwhile is told beside it.
+    /// An answer again, after errors, of which one was told. What has changed meanwhile is told beside it.
     Recovered,
     /// No answer, for another reason than before. What was answered before stays.
     Failed(E),
@@ -56,7 +58,7 @@ impl<T: Answer, E: Display + Send + 'static> Poller<T, E> {
     ) -> io::Result<Self> {
         let listener: Listener<T, E> = Arc::new(Mutex::new(Some(Box::new(listener))));
         let (orders, queue) = mpsc::channel();
-        let mut work = Work { ask, store, known, error: None, not_kept: None };
+        let mut work = Work { ask, store, known, answered: false, error: None, not_kept: None };
         let told = Arc::clone(&listener);
         thread::Builder::new().name(T::WHO.to_owned()).spawn(move || {
             run(&queue, rate, || {
@@ -102,6 +104,7 @@ struct Work<T, Ask> {
     ask: Ask,
     store: Store<T>,
     known: Option<Arc<T>>,
+    answered: bool,
     error: Option<String>,
     not_kept: Option<String>,
 }
@@ -115,7 +118,10 @@ impl<T: Answer, E: Display, Ask: FnMut() -> Result<T, E>> Work<T, Ask> {
             Ok(answer) => {
                 if self.error.take().is_some() {
                     tell(Event::Recovered);
+                } else if !self.answered {
+                    tell(Event::Answered);
                 }
+                self.answered = true;
                 let changed = self.known.as_deref() != Some(&answer);
                 let answer = Arc::new(answer);
                 if changed || self.not_kept.is_some() {
@@ -180,11 +186,12 @@ mod tests {
     }
 
     const fn rate(interval: Duration) -> Rate {
-        Rate { interval, least: Duration::from_secs(5), longest: interval }
+        Rate { interval, least: Duration::from_secs(5), retry: interval, longest: interval }
     }
 
     fn names(events: Vec<Event<Strings, &'static str>>) -> Vec<String> {
         let name = |event: Event<Strings, &'static str>| match event {
+            Event::Answered => "answered".to_owned(),
             Event::Changed(answer) => format!("changed to {}", answer.len()),
             Event::Recovered => "recovered".to_owned(),
             Event::Failed(error) => error.to_owned(),
@@ -199,7 +206,7 @@ mod tests {
         let store = Store::open(directory.path()).unwrap();
         let (full, empty) = (answer(&["one", "two"]), Strings::new());
         let script = [
-            (Ok(full.clone()), vec![]),
+            (Ok(full.clone()), vec!["answered"]),
             (Ok(empty.clone()), vec!["changed to 0"]),
             (Err("a"), vec!["a"]),
             (Err("a"), vec![]),
@@ -212,7 +219,7 @@ mod tests {
         let mut answers = answers.into_iter();
         let ask = || answers.next().unwrap();
         let known = Some(Arc::new(full.clone()));
-        let mut work = Work { ask, store: store.clone(), known, error: None, not_kept: None };
+        let mut work = Work { ask, store: store.clone(), known, answered: false, error: None, not_kept: None };
         for wanted in wanted {
             let mut events = Vec::new();
             let well = work.round(&mut |event| events.push(event));
@@ -229,13 +236,13 @@ mod tests {
         let obstacle = directory.path().join(".answer.json.new");
         fs::create_dir(&obstacle).unwrap();
         let ask = || Ok(answer(&["one", "two"]));
-        let mut work = Work { ask, store: store.clone(), known: None, error: None, not_kept: None };
+        let mut work = Work { ask, store: store.clone(), known: None, answered: false, error: None, not_kept: None };
         let mut round = || {
             let mut events = Vec::new();
             work.round(&mut |event| events.push(event));
             names(events)
         };
-        assert_eq!(round(), ["not kept", "changed to 2"]);
+        assert_eq!(round(), ["answered", "not kept", "changed to 2"]);
         assert_eq!(round(), [""; 0]);
         fs::remove_dir(&obstacle).unwrap();
         assert_eq!(round(), [""; 0]);

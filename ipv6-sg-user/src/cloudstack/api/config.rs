@@ -39,7 +39,12 @@ impl From<&ManagementServer> for Config {
 impl Config {
     /// Many hosts ask one server.
     pub const fn rate(&self) -> Rate {
-        Rate { interval: self.interval, least: Duration::from_secs(5), longest: Duration::from_secs(600) }
+        Rate {
+            interval: self.interval,
+            least: Duration::from_secs(5),
+            retry: self.interval,
+            longest: Duration::from_secs(600),
+        }
     }
 }
 
