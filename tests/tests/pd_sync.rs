@@ -94,6 +94,23 @@ fn vms_come_and_go(kind: Kind) {
     assert_eq!(followed.holders(), ["\"by-hand\"", "\"i-2-1-VM\"", "\"i-2-1-VM\""]);
     assert_eq!(desk.done(&["check"]), "sound\n");
 
+    // Another cloud, and another zone, on the same pool: not theirs to take.
+    let none = ["--cloud", "another", "--zone", "nowhere", "--grace", "0s"];
+    let error = desk.done(&[&["sync"], &none[..]].concat());
+    assert_eq!(error, "nothing to do\n");
+    let row =
+        |row: &Value| (row["action"].clone(), row["why"].as_str().unwrap_or_default().contains("of cloud localhost:"));
+    let outcome = desk.run(&["sync", "--cloud", "another", "--json"]);
+    let rows: Vec<Value> = serde_json::from_str(&outcome.out).expect("JSON");
+    assert_eq!((outcome.code, rows.iter().map(row).collect::<Vec<_>>()), (Some(1), vec![(json!("leave"), true)]));
+    // More than is likely are gone at once.
+    let gone = ["sync", "--grace", "0s", "--at-most", "0"];
+    let vm = followed.management.change(|cloud| cloud.vms[0]["instancename"].take());
+    followed.management.change(|cloud| cloud.vms[0]["instancename"] = json!("i-2-8-VM"));
+    let error = desk.refused(&gone);
+    assert!(error.starts_with("1 of 1 VMs would lose their prefixes at once: nothing is changed; "), "{error}");
+    followed.management.change(|cloud| cloud.vms[0]["instancename"] = vm);
+
     // A MAC that another VM has by now.
     followed.management.change(|cloud| cloud.vms[0]["instancename"] = json!("i-2-9-VM"));
     assert_eq!(followed.steps(&[]), ["release i-2-1-VM", "allocate i-2-9-VM"]);

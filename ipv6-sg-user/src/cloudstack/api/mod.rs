@@ -2,14 +2,14 @@
 //!
 //! - [`config`]: where it is, and what it is asked as
 //! - [`client`]: asking; with it `secret`, `signature`, `http`, `answer`, `words` and `pages`, each one step of the way
-//! - `census`: all VMs there are, for [prefix delegation](crate::pd::sync)
+//! - [`census`]: all VMs there are, on all hosts
 //! - [`inventory`]: what it answered, as plain data
 //! - [`declare`](mod@declare): as desired state; with it `names`, `grants` and `members`
 //!
 //! What is answered wrong, late, in part or not at all is an error. Asking without end is [`poll`](crate::poll)'s.
 
 mod answer;
-mod census;
+pub mod census;
 pub mod client;
 pub mod config;
 pub mod declare;
@@ -27,6 +27,7 @@ mod words;
 
 use crate::poll;
 
+pub use census::Inhabitant;
 pub use client::Client;
 pub use config::{Config, Limits};
 pub use declare::{Declared, declare, translate};

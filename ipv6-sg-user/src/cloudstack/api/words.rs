@@ -32,6 +32,8 @@ pub(super) struct VmItem {
     pub(super) state: String,
     instancename: Option<String>,
     hostid: Option<String>,
+    zoneid: Option<String>,
+    zonename: Option<String>,
     #[serde(default, deserialize_with = "list")]
     nic: Vec<NicItem>,
     #[serde(default, deserialize_with = "list")]
@@ -114,6 +116,11 @@ impl VmItem {
     /// What is kept of it, if it may send.
     pub(super) fn keep_if_it_runs(self) -> Result<Option<Vm>, String> {
         if RUNS.contains(&self.state.as_str()) { self.keep().map(Some) } else { Ok(None) }
+    }
+
+    /// Whether it is in a zone of this name or id.
+    pub(super) fn is_in(&self, zone: Option<&str>) -> bool {
+        zone.is_none_or(|zone| [&self.zoneid, &self.zonename].into_iter().flatten().any(|its| its == zone))
     }
 
     /// NICs that are not plugged in have no MAC yet.

@@ -18,12 +18,9 @@ use super::release::Whose;
 use super::{PdError, Pool};
 use crate::kea::reservations::{HW_ADDRESS, PREFIX, prefix};
 
-/// The keys of a VM's context: who says that it is there, and since when nobody does.
+/// The keys of a VM's context: the cloud that says that it is there, and since when that does not.
 const FOLLOWS: &str = "follows";
 const MISSING: &str = "missing";
-
-/// Who says so.
-const CLOUDSTACK: &str = "cloudstack";
 
 impl Pool {
     /// The VMs that have prefixes of the pool, how many of this length, and the database's clock in seconds since 1970.
@@ -51,7 +48,7 @@ impl Pool {
             let known = recorded.entry(mac).or_insert_with(|| Recorded {
                 mac,
                 vm: context.vm().map(ToOwned::to_owned),
-                followed: context.get(FOLLOWS).is_some(),
+                followed: context.get(FOLLOWS).map(ToOwned::to_owned),
                 missing_since: context.get(MISSING).and_then(names::seconds),
                 prefixes: 0,
             });
@@ -64,47 +61,61 @@ impl Pool {
     ///
     /// # Errors
     /// The pool has no more, somebody else has changed what the plan relied on, or the database refuses. Nothing is done then.
-    pub async fn step(&mut self, step: &Step, count: u32, length: u8) -> Result<Vec<Ipv6Net>, PdError> {
-        let Step { vm, mac, action } = step;
+    pub async fn step(&mut self, step: &Step, cloud: &str, count: u32, length: u8) -> Result<Vec<Ipv6Net>, PdError> {
+        let Step { vm, mac, action, .. } = step;
         match action {
-            Action::Allocate => self.at_once(async |pool| pool.follow(vm, *mac, count, length).await).await,
+            Action::Allocate => self.at_once(async |pool| pool.follow(vm, *mac, cloud, count, length).await).await,
             Action::Miss | Action::Find => {
                 let is_missing = *action == Action::Miss;
-                self.at_once(async |pool| pool.mark(vm, *mac, is_missing).await).await.map(|()| Vec::new())
+                self.at_once(async |pool| pool.mark(vm, *mac, cloud, is_missing).await).await.map(|()| Vec::new())
             }
-            Action::Release => self.at_once(async |pool| pool.leave(vm, *mac).await).await,
+            Action::Release => self.at_once(async |pool| pool.leave(step, cloud).await).await,
             Action::Wait(_) | Action::Leave(_) => Ok(Vec::new()),
         }
     }
 
-    async fn follow(&mut self, vm: &str, mac: Mac, count: u32, length: u8) -> Result<Vec<Ipv6Net>, PdError> {
+    async fn follow(
+        &mut self,
+        vm: &str,
+        mac: Mac,
+        cloud: &str,
+        count: u32,
+        length: u8,
+    ) -> Result<Vec<Ipv6Net>, PdError> {
         let allocated = self.allocate_at_once(vm, mac, count, length).await?;
         let mut host = self.host_of(vm, mac).await?;
-        host.context.set(FOLLOWS, Some(CLOUDSTACK));
+        host.context.set(FOLLOWS, Some(cloud));
         host.context.set(MISSING, None);
         self.write_context(&host).await?;
         Ok(allocated.new)
     }
 
-    async fn mark(&mut self, vm: &str, mac: Mac, is_missing: bool) -> Result<(), PdError> {
+    async fn mark(&mut self, vm: &str, mac: Mac, cloud: &str, is_missing: bool) -> Result<(), PdError> {
         let locked = self.lock().await?;
         let Some(mut host) = self.host(mac).await? else { return Ok(()) };
-        let is_followed = host.context.vm() == Some(vm) && host.context.get(FOLLOWS).is_some();
         // Somebody else may have been here.
-        if is_followed && host.context.get(MISSING).is_some() != is_missing {
+        if is_followed(&host.context, vm, cloud) && host.context.get(MISSING).is_some() != is_missing {
             host.context.set(MISSING, is_missing.then(|| names::moment(locked.now)).as_deref());
             self.write_context(&host).await?;
         }
         Ok(())
     }
 
-    async fn leave(&mut self, vm: &str, mac: Mac) -> Result<Vec<Ipv6Net>, PdError> {
+    async fn leave(&mut self, step: &Step, cloud: &str) -> Result<Vec<Ipv6Net>, PdError> {
+        let Step { vm, mac, missing_since, .. } = step;
         let _locked = self.lock().await?;
-        let is_followed = |context: &Context| context.vm() == Some(vm) && context.get(FOLLOWS).is_some();
-        if !self.host(mac).await?.is_some_and(|host| is_followed(&host.context)) {
+        // It may have been found meanwhile.
+        let as_planned = |context: &Context| {
+            is_followed(context, vm, cloud) && context.get(MISSING).and_then(names::seconds) == *missing_since
+        };
+        if !self.host(*mac).await?.is_some_and(|host| as_planned(&host.context)) {
             return Ok(Vec::new());
         }
-        let released = self.release_at_once(&Whose::Both(mac, vm.to_owned()), None).await?;
+        let released = self.release_at_once(&Whose::Both(*mac, vm.clone()), None).await?;
         Ok(released.into_iter().map(|released| released.prefix).collect())
     }
+}
+
+fn is_followed(context: &Context, vm: &str, cloud: &str) -> bool {
+    context.vm() == Some(vm) && context.get(FOLLOWS) == Some(cloud)
 }

@@ -23,8 +23,8 @@ pub struct Recorded {
     pub mac: Mac,
     /// Its name, where that is recorded.
     pub vm: Option<String>,
-    /// Whether it has them because somebody said that it is there, and not by hand.
-    pub followed: bool,
+    /// The cloud that it has them for; none where they were given by hand.
+    pub followed: Option<String>,
     /// Since when it is missing, in seconds since 1970.
     pub missing_since: Option<i64>,
     /// How many prefixes of the wanted length it has.
@@ -33,7 +33,9 @@ pub struct Recorded {
 
 /// How it is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rule {
+pub struct Rule<'a> {
+    /// The cloud that lists its VMs. Those of other clouds are not its own to take from.
+    pub cloud: &'a str,
     /// How many prefixes each VM shall have.
     pub count: usize,
     /// How long one that is missing keeps them.
@@ -49,6 +51,8 @@ pub struct Step {
     pub mac: Mac,
     /// What to do.
     pub action: Action,
+    /// Since when it was missing when this was planned.
+    pub missing_since: Option<i64>,
 }
 
 /// What to do.
@@ -69,8 +73,9 @@ pub enum Action {
 }
 
 /// What to do, releases first: a MAC may be another VM's by now.
-pub fn plan(residents: &[Resident], recorded: &[Recorded], rule: Rule, now: i64) -> Vec<Step> {
+pub fn plan(residents: &[Resident], recorded: &[Recorded], rule: Rule<'_>, now: i64) -> Vec<Step> {
     let recorded: BTreeMap<Mac, &Recorded> = recorded.iter().map(|recorded| (recorded.mac, recorded)).collect();
+    let ours = |known: &Recorded| known.followed.as_deref() == Some(rule.cloud);
     let mut by_mac: BTreeMap<Mac, BTreeMap<&str, &Resident>> = BTreeMap::new();
     for resident in residents {
         by_mac.entry(resident.mac).or_default().insert(&resident.vm, resident);
@@ -80,7 +85,8 @@ pub fn plan(residents: &[Resident], recorded: &[Recorded], rule: Rule, now: i64)
         let known = recorded.get(mac).copied();
         let mut vms = residents.values().filter(|resident| !resident.destroyed);
         let (Some(resident), others) = (vms.next(), vms.next()) else { continue };
-        let step = |action| Step { vm: resident.vm.clone(), mac: *mac, action };
+        let missing_since = known.and_then(|known| known.missing_since);
+        let step = |action| Step { vm: resident.vm.clone(), mac: *mac, action, missing_since };
         if let Some(other) = others {
             let why = format!("{} has the same MAC, and the DHCPv6 server knows VMs by nothing else", other.vm);
             steps.push(step(Action::Leave(why)));
@@ -88,33 +94,43 @@ pub fn plan(residents: &[Resident], recorded: &[Recorded], rule: Rule, now: i64)
         }
         match known.map(|known| (known, known.vm.as_deref())) {
             Some((known, Some(vm))) if vm != resident.vm => {
-                if !known.followed {
-                    let why = format!(
-                        "its MAC has prefixes as {vm}, by hand; `ipv6-sg pd release --mac {mac}` takes them back"
-                    );
+                if !ours(known) {
+                    let of = known
+                        .followed
+                        .as_ref()
+                        .map_or_else(|| "by hand".to_owned(), |cloud| format!("of cloud {cloud}"));
+                    let why =
+                        format!("its MAC has prefixes as {vm}, {of}; `ipv6-sg pd release --mac {mac}` takes them back");
                     steps.push(step(Action::Leave(why)));
                 } else if residents.contains_key(vm) {
                     let why =
                         format!("{vm}, which was destroyed and can be brought back, has prefixes by the same MAC");
                     steps.push(step(Action::Leave(why)));
                 } else {
-                    releases.push(Step { vm: vm.to_owned(), mac: *mac, action: Action::Release });
+                    releases.push(Step { vm: vm.to_owned(), ..step(Action::Release) });
                     steps.push(step(Action::Allocate));
                 }
             }
             // Reserved by hand, and nobody's who is recorded: it is enough.
             Some((known, None)) if known.prefixes >= rule.count => {}
-            Some((known, _)) if known.followed && known.prefixes >= rule.count => {}
+            Some((known, _)) if !ours(known) && known.followed.is_some() => {
+                let cloud = known.followed.as_deref().unwrap_or_default();
+                let why = format!("it has prefixes of cloud {cloud}; `ipv6-sg pd release --mac {mac}` takes them back");
+                steps.push(step(Action::Leave(why)));
+            }
+            Some((known, _)) if ours(known) && known.prefixes >= rule.count => {}
             _ => steps.push(step(Action::Allocate)),
         }
     }
     let there: BTreeSet<(Mac, &str)> = residents.iter().map(|resident| (resident.mac, resident.vm.as_str())).collect();
     let settled: BTreeSet<Mac> = releases.iter().chain(&steps).map(|step: &Step| step.mac).collect();
-    for known in recorded.values().filter(|known| known.followed && !settled.contains(&known.mac)) {
+    for known in recorded.values().filter(|known| ours(known) && !settled.contains(&known.mac)) {
         let Some(vm) = known.vm.as_deref() else { continue };
+        let missing_since = known.missing_since;
+        let step = |action| Step { vm: vm.to_owned(), mac: known.mac, action, missing_since };
         if there.contains(&(known.mac, vm)) {
             if known.missing_since.is_some() {
-                steps.push(Step { vm: vm.to_owned(), mac: known.mac, action: Action::Find });
+                steps.push(step(Action::Find));
             }
             continue;
         }
@@ -126,7 +142,7 @@ pub fn plan(residents: &[Resident], recorded: &[Recorded], rule: Rule, now: i64)
             (Ok(left), Some(_)) => Action::Wait(left),
         };
         let list = if action == Action::Release { &mut releases } else { &mut steps };
-        list.push(Step { vm: vm.to_owned(), mac: known.mac, action });
+        list.push(step(action));
     }
     releases.extend(steps);
     releases
@@ -136,7 +152,7 @@ pub fn plan(residents: &[Resident], recorded: &[Recorded], rule: Rule, now: i64)
 mod tests {
     use super::*;
 
-    const RULE: Rule = Rule { count: 1, grace: Duration::from_secs(100) };
+    const RULE: Rule<'_> = Rule { cloud: "mgmt", count: 1, grace: Duration::from_secs(100) };
 
     fn mac(last: u8) -> Mac {
         Mac { octets: [6, 0, 0, 0, 0, last] }
@@ -148,11 +164,11 @@ mod tests {
 
     fn known(vm: &str, last: u8) -> Recorded {
         let vm = (!vm.is_empty()).then(|| vm.to_owned());
-        Recorded { mac: mac(last), vm, followed: true, missing_since: None, prefixes: 1 }
+        Recorded { mac: mac(last), vm, followed: Some("mgmt".to_owned()), missing_since: None, prefixes: 1 }
     }
 
     /// Each step as `action vm last-octet`.
-    fn steps(residents: &[Resident], recorded: &[Recorded], rule: Rule) -> Vec<String> {
+    fn steps(residents: &[Resident], recorded: &[Recorded], rule: Rule<'_>) -> Vec<String> {
         let word = |action: Action| match action {
             Action::Allocate => "allocate".to_owned(),
             Action::Miss => "miss".to_owned(),
@@ -162,7 +178,7 @@ mod tests {
             Action::Leave(why) => format!("leave, {why}:"),
         };
         let steps = plan(residents, recorded, rule, 1000).into_iter();
-        steps.map(|Step { vm, mac, action }| format!("{} {vm} {}", word(action), mac.octets[5])).collect()
+        steps.map(|Step { vm, mac, action, .. }| format!("{} {vm} {}", word(action), mac.octets[5])).collect()
     }
 
     #[test]
@@ -186,13 +202,28 @@ mod tests {
 
     #[test]
     fn what_was_given_by_hand_is_not_taken() {
-        let by_hand = |vm: &str| Recorded { followed: false, ..known(vm, 1) };
+        let by_hand = |vm: &str| Recorded { followed: None, ..known(vm, 1) };
         assert_eq!(steps(&[], &[by_hand("a"), known("b", 2)], RULE), ["miss b 2"]);
         // Whoever is there is followed from now on, unless nobody knows whose it is.
         assert_eq!(steps(&[resident("a", 1)], &[by_hand("a")], RULE), ["allocate a 1"]);
         assert_eq!(steps(&[resident("a", 1)], &[by_hand("")], RULE), [""; 0]);
         let found = steps(&[resident("a", 1)], &[by_hand("b")], RULE);
         assert!(found.len() == 1 && found[0].starts_with("leave, its MAC has prefixes as b, by hand"), "{found:?}");
+    }
+
+    /// Two clouds may have one pool.
+    #[test]
+    fn what_is_another_clouds_is_not_taken() {
+        let of_other = |vm: &str| Recorded { followed: Some("other".to_owned()), ..known(vm, 1) };
+        let none = Rule { grace: Duration::ZERO, ..RULE };
+        assert_eq!(steps(&[], &[of_other("a")], none), [""; 0]);
+        for resident in [resident("a", 1), resident("b", 1)] {
+            let found = steps(&[resident], &[of_other("a")], none);
+            assert!(
+                found.len() == 1 && found[0].starts_with("leave, ") && found[0].contains("cloud other"),
+                "{found:?}"
+            );
+        }
     }
 
     #[test]
