@@ -6,6 +6,8 @@
 //! - [`sources`]: what files and CloudStack want together
 //! - [`kea`]: the database of the DHCPv6 server, where prefixes are reserved for VMs
 //! - [`pd`]: which VM has which prefix, recorded there
+//! - [`links`]: the interfaces that are here
+//! - [`poll`]: asking somebody again and again, and keeping what he last answered
 //! - [`compile`]: what the maps should hold for it
 //! - [`kernel`]: loading, pinning, attaching, writing the maps
 //! - [`daemon`]: keeping the kernel at what is wanted while interfaces and state change
@@ -16,9 +18,12 @@ pub mod cli;
 pub mod cloudstack;
 pub mod compile;
 pub mod daemon;
+mod durable;
 pub mod kea;
 pub mod kernel;
+pub mod links;
 pub mod pd;
+pub mod poll;
 mod secret;
 pub mod sources;
 pub mod state;

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use ipv6_sg::cloudstack::api::{Client, Event, Inventory, Poller, Store};
+use ipv6_sg::poll::Rate;
 use ipv6_sg_tests::lab::{PATIENCE, eventually};
 use ipv6_sg_tests::management::{Cloud, Fault, HERE, IMPATIENT, Management};
 use serde_json::json;
@@ -27,8 +28,9 @@ fn start(interval: Duration, known: impl FnOnce(&Client) -> Option<Inventory>) -
     let store = Store::open(&directory.path().join("data")).expect("our own directory");
     let known = known(&client).map(Arc::new);
     let (told, events) = channel();
+    let rate = Rate { interval, least: SOON, longest: Duration::from_secs(60) };
     let tell = move |event| drop(told.send(event));
-    let poller = Poller::start(client, interval, store.clone(), known, tell).expect("a thread");
+    let poller = Poller::start(move || client.inventory(), rate, store.clone(), known, tell).expect("a thread");
     Polled { poller, events, management, store, _directory: directory }
 }
 

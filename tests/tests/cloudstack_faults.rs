@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::Reason;
+use ipv6_sg_tests::frame::ipv4::ping;
 use ipv6_sg_tests::lab::{CloudHost, Nic, address, eventually, run};
 use ipv6_sg_tests::world::VM_PRIVACY;
 use nix::sys::signal::Signal;
@@ -170,6 +172,39 @@ fn a_disk_that_takes_nothing() {
     let _daemon = host.hypervisor.daemon();
     assert!(host.opens(&host.vm, 80) && !host.opens(&host.vm, 22));
     assert_eq!(host.sends_from(&other, VM_PRIVACY), Reason::SourcePrivacy);
+}
+
+/// A call that cannot be done leaves no tap open: its VM starts all the same, and has its MAC and nothing more.
+#[test]
+fn a_start_that_is_refused() {
+    let host = CloudHost::new("");
+    let daemon = host.hypervisor.daemon();
+    let (agent, nic) = (host.agent(), host.started());
+    agent.done(&nic.secondary("2001:db8:f000:10::/60", true));
+    let other = host.another("vnet2", 9);
+    let next = Nic::new(6, &other);
+    agent.run(&next.vm, 2, &[&next]);
+    let bare = || {
+        eventually("a guarded tap", || (host.hypervisor.programs("vnet2") > 0).then_some(()));
+        assert_eq!(host.sends_from(&other, address(&other)), Reason::SourceSpoofed);
+        assert_eq!(host.sends_from(&other, VM_PRIVACY), Reason::SourceSpoofed);
+        let legacy = ping(Direction::FromVm).from(other.mac).to(host.outside.mac).build();
+        assert_eq!(host.judged_frame(&other, Direction::FromVm, &legacy), Reason::Ipv4);
+    };
+    // One that is understood, and one that is not.
+    for secondary in ["2001:db8:f000:10::/61;", "2001:db8:f000:99::/60;"] {
+        agent.refused(&next.with_secondary(secondary).started());
+        bare();
+        assert!(agent.done("get_rule_logs_for_vms").contains("i-2-6-VM,6,,2,_initial_,-1"));
+        agent.refused(&next.with_secondary(secondary).checked());
+    }
+    // It is kept, as everything is.
+    drop(daemon);
+    let _daemon = host.hypervisor.daemon();
+    bare();
+    agent.done(&next.started());
+    assert_eq!(host.sends_from(&other, address(&other)), Reason::Allowed);
+    assert_eq!(host.sends_from(&host.vm, address(&host.vm)), Reason::Allowed);
 }
 
 /// Files of an operator against what the agent has said: who came later is refused, and what is enforced stays.

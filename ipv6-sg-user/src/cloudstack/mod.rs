@@ -11,7 +11,6 @@
 
 pub mod agent;
 pub mod api;
-mod durable;
 pub mod ipv4_script;
 pub mod libvirt;
 pub mod taps;

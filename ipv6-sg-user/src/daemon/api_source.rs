@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use super::steward::News;
 use crate::cloudstack::Taps;
 use crate::cloudstack::api::{self, Client, Config, Event, Inventory, Oddity, Poller, Store};
+use crate::poll::Rate;
 use crate::state::{ManagementServer, Settings};
 
 /// The source; nothing where the settings name no server.
@@ -29,7 +30,7 @@ pub(super) struct ApiSource {
 struct Asked {
     /// What is needed to begin; none once it has begun.
     start: Option<(Client, Store)>,
-    interval: Duration,
+    rate: Rate,
     poller: Option<Poller>,
 }
 
@@ -40,14 +41,14 @@ impl ApiSource {
     /// The settings name what cannot be asked.
     pub(super) fn open(settings: &Settings) -> Result<Self> {
         let Some(server) = &settings.source.cloudstack else { return Ok(Self::default()) };
-        let client = Client::new(&config(server)).context("source.cloudstack")?;
+        let config = config(server);
+        let client = Client::new(&config).context("source.cloudstack")?;
         let store = Store::open(&settings.data_dir)?;
         let inventory = store.load().unwrap_or_else(|error| {
             tracing::error!("{error}");
             None
         });
-        let interval = Duration::from_secs(server.interval.into());
-        let asked = Some(Asked { start: Some((client, store)), interval, poller: None });
+        let asked = Some(Asked { start: Some((client, store)), rate: config.rate(), poller: None });
         Ok(Self { asked, inventory: inventory.map(Arc::new), unnoted: true, ..Self::default() })
     }
 
@@ -61,7 +62,7 @@ impl ApiSource {
             let (news, known) = (news.clone(), self.inventory.clone());
             // The steward has ended when nobody hears.
             let tell = move |event| drop(news.send(News::Api(event)));
-            asked.poller = Some(Poller::start(client, asked.interval, store, known, tell)?);
+            asked.poller = Some(Poller::start(move || client.inventory(), asked.rate, store, known, tell)?);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::enforcer::Request;
 use super::status::Status;
 use super::steward::{Gone, Steward, Whole};
-use crate::cloudstack::agent::{Change, Command};
+use crate::cloudstack::agent::{Change, Command, Nic};
 use crate::sources::Place;
 
 /// What a call comes to: what it prints, or why it is not done.
@@ -18,6 +18,8 @@ type Outcome = Result<String, String>;
 /// A call, and who waits for its end.
 struct Call {
     command: Command,
+    /// The NIC that it says is there.
+    arrived: Option<Nic>,
     reply: oneshot::Sender<Outcome>,
 }
 
@@ -31,19 +33,25 @@ struct Taken {
 #[derive(Default)]
 pub(super) struct Calls {
     calls: Vec<Call>,
+    /// NICs of calls that cannot be understood.
+    refused: Vec<Nic>,
 }
 
 impl Calls {
     /// One more. One that cannot be understood is answered at once.
     pub(super) fn add(&mut self, arguments: &[String], reply: oneshot::Sender<Outcome>) {
+        let arrived = Command::arrived_at_least(arguments);
         match Command::parse(arguments) {
-            Ok(command) => self.calls.push(Call { command, reply }),
-            Err(error) => answer(reply, Err(error.to_string())),
+            Ok(command) => self.calls.push(Call { command, arrived, reply }),
+            Err(error) => {
+                self.refused.extend(arrived);
+                answer(reply, Err(error.to_string()));
+            }
         }
     }
 
     pub(super) const fn is_empty(&self) -> bool {
-        self.calls.is_empty()
+        self.calls.is_empty() && self.refused.is_empty()
     }
 
     /// Does them all.
@@ -51,38 +59,57 @@ impl Calls {
     /// # Errors
     /// The enforcer has ended.
     pub(super) fn serve(self, steward: &mut Steward, enforcer: &Sender<Request>) -> Result<(), Gone> {
-        let (mut taken, mut new) = (Vec::new(), BTreeSet::new());
-        for call in self.calls {
-            match steward.agent.take(&call.command, &steward.taps, SystemTime::now()) {
-                Ok(change) => {
-                    new.extend(change.vms().map(str::to_owned));
-                    taken.push(Taken { call, change });
-                }
-                Err(refusal) => answer(call.reply, Err(refusal.to_string())),
-            }
+        if !self.calls.is_empty() {
+            serve(self.calls, steward, enforcer)?;
         }
-        steward.look_at_agent();
-        let whole = match steward.whole_with(&new) {
-            Ok(whole) => whole,
-            Err(error) => return refuse(taken, &format!("{error:#}"), steward, enforcer),
-        };
-        for Taken { change, .. } in &taken {
-            // It is enforced all the same: a VM that starts while the disk is full would be open else.
-            steward.agent.keep(change);
-        }
-        // Somebody may have damaged what is enforced; who says again what is known already wants to be sure.
-        let doubt = taken.iter().any(|taken| taken.change.is_empty() && wants_to_be_sure(&taken.call.command));
-        let status = steward.enforce(&whole, doubt, enforcer)?;
-        for Taken { call, change } in taken {
-            let hindrance = hindrance(&call.command, steward, &whole, &status);
-            let outcome = match hindrance.or_else(|| unkept(&call.command, &change, steward)) {
-                Some(reason) => Err(reason),
-                None => Ok(output(&call.command, steward)),
-            };
-            answer(call.reply, outcome);
-        }
-        Ok(())
+        guard(&self.refused, steward, enforcer)
     }
+}
+
+/// Guards NICs whose calls are refused: their VMs run all the same.
+fn guard(refused: &[Nic], steward: &mut Steward, enforcer: &Sender<Request>) -> Result<(), Gone> {
+    if refused.is_empty() {
+        return Ok(());
+    }
+    for nic in refused {
+        steward.agent.refuse(nic);
+    }
+    steward.follow(enforcer)
+}
+
+/// Those that were understood.
+fn serve(calls: Vec<Call>, steward: &mut Steward, enforcer: &Sender<Request>) -> Result<(), Gone> {
+    let (mut taken, mut new) = (Vec::new(), BTreeSet::new());
+    for call in calls {
+        match steward.agent.take(&call.command, &steward.taps, SystemTime::now()) {
+            Ok(change) => {
+                new.extend(change.vms().map(str::to_owned));
+                taken.push(Taken { call, change });
+            }
+            Err(refusal) => answer(call.reply, Err(refusal.to_string())),
+        }
+    }
+    steward.look_at_agent();
+    let whole = match steward.whole_with(&new) {
+        Ok(whole) => whole,
+        Err(error) => return refuse(taken, &format!("{error:#}"), steward, enforcer),
+    };
+    for Taken { change, .. } in &taken {
+        // It is enforced all the same: a VM that starts while the disk is full would be open else.
+        steward.agent.keep(change);
+    }
+    // Somebody may have damaged what is enforced; who says again what is known already wants to be sure.
+    let doubt = taken.iter().any(|taken| taken.change.is_empty() && wants_to_be_sure(&taken.call.command));
+    let status = steward.enforce(&whole, doubt, enforcer)?;
+    for Taken { call, change } in taken {
+        let hindrance = hindrance(&call.command, steward, &whole, &status);
+        let outcome = match hindrance.or_else(|| unkept(&call.command, &change, steward)) {
+            Some(reason) => Err(reason),
+            None => Ok(output(&call.command, steward)),
+        };
+        answer(call.reply, outcome);
+    }
+    Ok(())
 }
 
 /// Takes back what cannot be, all together, and does each alone where there are several: one of them is wrong.
@@ -95,8 +122,11 @@ fn refuse(taken: Vec<Taken>, reason: &str, steward: &mut Steward, enforcer: &Sen
     }
     for call in calls.into_iter().rev() {
         if is_several {
-            Calls { calls: vec![call] }.serve(steward, enforcer)?;
+            serve(vec![call], steward, enforcer)?;
         } else {
+            if let Some(nic) = &call.arrived {
+                steward.agent.refuse(nic);
+            }
             answer(call.reply, Err(reason.to_owned()));
         }
     }

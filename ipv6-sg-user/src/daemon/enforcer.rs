@@ -13,7 +13,7 @@ use super::inbox::{Inbox, Turn};
 use super::links;
 use super::plan::Desired;
 use super::status::Status;
-use crate::kernel::{Guard, RuleUse, XdpMode};
+use crate::kernel::{Attachment, Guard, RuleUse, XdpMode};
 
 /// How often everything is looked at without an occasion: somebody may have flushed qdiscs or removed pins.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -26,6 +26,8 @@ pub struct Order {
     pub xdp: XdpMode,
     /// Whether nothing is to be believed of what is enforced.
     pub doubt: bool,
+    /// The interfaces that are here, where somebody has just looked.
+    pub present: Option<Vec<Attachment>>,
     /// Who waits until it is done, and wants to know what came of it.
     pub done: Option<std::sync::mpsc::Sender<Status>>,
 }
@@ -88,7 +90,7 @@ impl Enforcer {
             settled: false,
             status: Status::default(),
         };
-        enforcer.reconcile(&mut || false);
+        enforcer.reconcile(None, &mut || false);
         enforcer.rule_use.send_replace(enforcer.guard.rule_use());
         enforcer
     }
@@ -115,7 +117,7 @@ impl Enforcer {
                         return;
                     }
                 }
-                Turn::CatchUp if self.unfinished => self.reconcile(&mut || inbox.is_waited_for()),
+                Turn::CatchUp if self.unfinished => self.reconcile(None, &mut || inbox.is_waited_for()),
                 Turn::CatchUp => self.catch_up(),
                 Turn::Nothing => {}
                 Turn::End => return,
@@ -131,13 +133,16 @@ impl Enforcer {
     /// Breaks when it is told to end.
     fn serve(&mut self, request: Request, inbox: &mut Inbox<'_>) -> ControlFlow<()> {
         match request {
-            Request::Links => self.reconcile(&mut || inbox.is_waited_for()),
-            Request::Desired(Order { desired, xdp, doubt, done }) => {
+            Request::Links => {
+                self.guard.doubt_links();
+                self.reconcile(None, &mut || inbox.is_waited_for());
+            }
+            Request::Desired(Order { desired, xdp, doubt, present, done }) => {
                 (self.desired, self.xdp) = (*desired, xdp);
                 self.unread = None;
                 match doubt {
                     true => self.look_again(),
-                    false => self.reconcile(&mut || false),
+                    false => self.reconcile(present, &mut || false),
                 }
                 if let Some(done) = done {
                     // Who asked may be gone; it is done all the same.
@@ -166,7 +171,7 @@ impl Enforcer {
         if let Err(error) = self.guard.look_again() {
             tracing::error!("{error}");
         }
-        self.reconcile(&mut || false);
+        self.reconcile(None, &mut || false);
     }
 
     /// Removes what other versions left, once everything of theirs is switched over or released.
@@ -219,7 +224,7 @@ impl Enforcer {
             let wanted = |name: &str| self.desired.ports.contains_key(name) || (self.desired.quarantine)(name);
             self.suspended.extend(present.iter().filter(|link| wanted(&link.interface)).map(|link| link.ifindex));
         }
-        self.reconcile(&mut || false);
+        self.reconcile(None, &mut || false);
         // What else went wrong is in the log and in `status`.
         let known = self.guard.known();
         let left = chosen.iter().find(|link| known.contains(&link.ifindex));

@@ -4,22 +4,22 @@ use std::io;
 
 use anyhow::{Context as _, Result};
 use futures_util::StreamExt as _;
-use nix::net::if_::if_nameindex;
 use rtnetlink::MulticastGroup;
 use rtnetlink::packet_core::NetlinkPayload;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::kernel::Attachment;
+use crate::links::{self, Link};
 
 /// The interfaces of this network namespace.
 pub fn present() -> io::Result<Vec<Attachment>> {
-    let interfaces = if_nameindex()?;
-    let link = |interface: &nix::net::if_::Interface| Attachment {
-        interface: interface.name().to_string_lossy().into_owned(),
-        ifindex: interface.index(),
-    };
-    Ok(interfaces.iter().map(link).collect())
+    links::present().map(|links| attachments(&links))
+}
+
+/// These interfaces, as places for programs.
+pub fn attachments(links: &[Link]) -> Vec<Attachment> {
+    links.iter().map(|link| Attachment { interface: link.name.clone(), ifindex: link.ifindex }).collect()
 }
 
 /// Sends `changed` whenever an interface may have come, gone or been renamed, from the moment this returns. What exactly

@@ -13,12 +13,15 @@ use super::api_source::ApiSource;
 use super::calls::Calls;
 use super::desire::{desired, xdp};
 use super::enforcer::{Order, Request};
+use super::links::attachments;
 use super::reload::reloaded;
 use super::status::Status;
 use crate::cloudstack::Taps;
 use crate::cloudstack::agent;
 use crate::cloudstack::api;
 use crate::compile::{self, Image, Memory};
+use crate::kernel::Attachment;
+use crate::links;
 use crate::sources::{self, Agent, LeftOut, Said};
 use crate::state::{Declarations, Model, Settings, directory};
 
@@ -44,6 +47,8 @@ pub(super) struct Steward {
     files: Vec<Declarations>,
     pub(super) agent: Agent,
     api: ApiSource,
+    /// The interfaces that were here when it was last looked.
+    present: Vec<Attachment>,
     pub(super) taps: Taps,
     /// Where the agent's NICs were last found.
     found: Found,
@@ -74,10 +79,11 @@ impl Steward {
             tracing::error!("{record}");
         }
         let api = ApiSource::open(settings)?;
-        let taps = sources::present_taps().context("cannot list interfaces")?;
+        let links = links::present().context("cannot list interfaces")?;
+        let (present, taps) = (attachments(&links), sources::taps(links));
         let (settings, found, left_out) = (settings.clone(), Found::default(), BTreeSet::new());
         let memory = Memory::default();
-        let mut steward = Self { settings, files, agent, api, taps, found, memory, left_out };
+        let mut steward = Self { settings, files, agent, api, present, taps, found, memory, left_out };
         steward.look_at_agent();
         steward.found = steward.find();
         let whole = steward.whole()?;
@@ -198,7 +204,8 @@ impl Steward {
     /// The enforcer has ended.
     pub(super) fn enforce(&self, whole: &Whole, doubt: bool, enforcer: &Sender<Request>) -> Result<Status, Gone> {
         let (done, status) = mpsc::channel();
-        let order = Order { done: Some(done), ..self.order(whole, doubt) };
+        // It was looked a moment ago which interfaces there are.
+        let order = Order { done: Some(done), present: Some(self.present.clone()), ..self.order(whole, doubt) };
         send(enforcer, Request::Desired(order))?;
         status.recv().map_err(|_| Gone)
     }
@@ -206,13 +213,13 @@ impl Steward {
     fn order(&self, whole: &Whole, doubt: bool) -> Order {
         let mut desired = desired(&self.settings, &whole.image, self.agent.system_taps().clone());
         desired.incomplete = !self.left_out.is_empty() || self.agent.has_lost() || self.api.is_incomplete();
-        Order { desired: Box::new(desired), xdp: xdp(&self.settings), doubt, done: None }
+        Order { desired: Box::new(desired), xdp: xdp(&self.settings), doubt, done: None, present: None }
     }
 
     /// Finds where the agent's NICs are now; whether that is elsewhere than before.
     pub(super) fn look_at_links(&mut self) -> bool {
-        match sources::present_taps() {
-            Ok(taps) => self.taps = taps,
+        match links::present() {
+            Ok(links) => (self.present, self.taps) = (attachments(&links), sources::taps(links)),
             Err(error) => {
                 tracing::error!("cannot list interfaces: {error}");
                 return false;

@@ -51,6 +51,13 @@ impl Attacher {
         self.confirmed.clear();
     }
 
+    /// Asks links from now on whether they still run: an interface can come back under its index, without its link.
+    pub(super) fn doubt_links(&mut self) {
+        if self.method == TcMethod::Tcx {
+            self.confirmed.retain(|(_, hook)| !Hook::TC.contains(hook));
+        }
+    }
+
     /// Whether a program has been seen to run at a hook, and nobody doubts it.
     pub(super) fn is_confirmed(&self, to: &Attachment, hook: Hook) -> bool {
         self.confirmed.contains(&(to.ifindex, hook))
@@ -58,8 +65,7 @@ impl Attacher {
 
     /// Makes sure that this object's program is at a tc hook.
     pub(super) fn attach_tc(&mut self, ebpf: &mut Ebpf, to: &Attachment, hook: Hook) -> Result<()> {
-        // A link is asked each time whether it still runs: an interface can come back under its index, without it.
-        if self.method == TcMethod::Clsact && self.confirmed.contains(&(to.ifindex, hook)) {
+        if self.is_confirmed(to, hook) {
             return Ok(());
         }
         to.still_there()?;

@@ -79,6 +79,11 @@ impl Guard {
         self.rules.read()
     }
 
+    /// Asks links whether they still run: interfaces have come or gone, and one can come back under its index.
+    pub fn doubt_links(&mut self) {
+        self.attacher.doubt_links();
+    }
+
     /// Believes nothing of what is attached to this interface: it was seen to be gone.
     pub fn doubt(&mut self, ifindex: u32) {
         self.attacher.doubt_one(ifindex);

@@ -9,7 +9,9 @@ use ipv6_sg_common::mac::Mac;
 use crate::cloudstack::Taps;
 use crate::cloudstack::agent::record::KnownNic;
 use crate::cloudstack::agent::store::{SetAside, StoreError};
-use crate::cloudstack::agent::{self, Change, Command, Registry, RuleLog, RuleLogs, Store, Unknown, UsageError, Vm};
+use crate::cloudstack::agent::{
+    self, Change, Command, Nic, Registry, RuleLog, RuleLogs, Store, Unknown, UsageError, Vm,
+};
 use crate::cloudstack::libvirt::{self, LibvirtError};
 use crate::state::Settings;
 
@@ -114,6 +116,12 @@ impl Agent {
                 .keep(|vm, nic| running.contains_key(&vm.name) || nic.is_some_and(|nic| is_here(vm, nic))));
         }
         Ok(self.registry.apply(command, now)?)
+    }
+
+    /// A NIC whose call cannot be done is guarded all the same, with its MAC alone, unless it is already.
+    pub fn refuse(&mut self, nic: &Nic) {
+        let change = self.registry.refuse(nic);
+        self.keep(&change);
     }
 
     /// Has it be as it was before.

@@ -14,7 +14,7 @@ use crate::cloudstack::api::{self, Inventory};
 use crate::state::{Declarations, Error, Model, Settings, directory};
 
 pub use agent::{Agent, Place, Refusal};
-pub use taps::present as present_taps;
+pub use taps::taps;
 
 /// What each source says.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ pub fn look(settings: &Settings) -> anyhow::Result<Model> {
         other => other?,
     };
     let asked = settings.source.cloudstack.as_ref().and_then(|_| api::Store::look(&settings.data_dir));
-    let said = Said { files: &files, agent: &agent, api: asked.as_ref(), taps: &present_taps()? };
+    let said = Said { files: &files, agent: &agent, api: asked.as_ref(), taps: &taps::present()? };
     Ok(said.as_far_as_possible(&BTreeSet::new())?.0)
 }
 

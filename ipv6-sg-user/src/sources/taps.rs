@@ -2,19 +2,18 @@
 
 use std::io;
 
-use ipv6_sg_common::mac::Mac;
-use nix::ifaddrs::getifaddrs;
-
 use crate::cloudstack::Taps;
+use crate::links::{self, Link};
 
 /// All interfaces of this network namespace that have a MAC.
 ///
 /// # Errors
 /// The kernel does not list them.
 pub fn present() -> io::Result<Taps> {
-    let links = getifaddrs()?.filter_map(|entry| {
-        let octets = entry.address?.as_link_addr()?.addr()?;
-        Some((entry.interface_name, Mac { octets }))
-    });
-    Ok(Taps::new(links))
+    links::present().map(taps)
+}
+
+/// Those of these interfaces that have a MAC.
+pub fn taps(links: Vec<Link>) -> Taps {
+    Taps::new(links.into_iter().filter_map(|link| Some((link.name, link.mac?))))
 }

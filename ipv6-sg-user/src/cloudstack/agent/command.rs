@@ -3,17 +3,16 @@
 //! Flags that nobody here knows are tolerated, as other releases have others; a subcommand that nobody knows is an error, and
 //! so is a value that cannot be understood.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::Ipv6Net;
-use ipv6_sg_common::address::Address;
 use ipv6_sg_common::mac::Mac;
 use serde::{Deserialize, Serialize};
 
 use super::Rules;
+use super::flags::Flags;
 use super::rules::RulesError;
-use crate::state::{Problem, value};
+use crate::state::Problem;
 
 /// What the agent asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,12 +157,6 @@ pub enum UsageError {
     Rules(#[from] RulesError),
 }
 
-/// The flags of a call, by name; those without a value have an empty one.
-struct Flags {
-    command: String,
-    values: BTreeMap<String, String>,
-}
-
 impl Command {
     /// Reads the arguments behind the program's name.
     ///
@@ -171,7 +164,7 @@ impl Command {
     /// They ask for nothing that is known, or miss or misspell what that needs.
     pub fn parse(arguments: &[String]) -> Result<Self, UsageError> {
         let (command, flags) = arguments.split_first().ok_or(UsageError::NoCommand)?;
-        let flags = Flags { command: command.clone(), values: values(flags) };
+        let flags = Flags::new(command, flags);
         Ok(match command.as_str() {
             "can_bridge_firewall" => Self::CanBridgeFirewall,
             "default_network_rules" | "post_default_network_rules" => {
@@ -201,6 +194,15 @@ impl Command {
         })
     }
 
+    /// The NIC of a call that says one is there, without its addresses: what is understood of one that is an error.
+    pub fn arrived_at_least(arguments: &[String]) -> Option<Nic> {
+        let (command, flags) = arguments.split_first()?;
+        let flags = Flags::new(command, flags);
+        let says_so =
+            matches!(command.as_str(), "default_network_rules" | "post_default_network_rules" | "add_network_rules");
+        says_so.then(|| flags.bare_nic().ok()).flatten()
+    }
+
     /// The VM that it is about, if it is about one.
     pub fn vm(&self) -> Option<&str> {
         match self {
@@ -213,113 +215,6 @@ impl Command {
             Self::CanBridgeFirewall | Self::GetRuleLogs | Self::CleanupRules => None,
         }
     }
-}
-
-/// `--name value` and `--name=value`, and a value may begin with one dash. A flag that is given twice has the later value.
-fn values(arguments: &[String]) -> BTreeMap<String, String> {
-    let mut values = BTreeMap::new();
-    let mut arguments = arguments.iter().peekable();
-    while let Some(argument) = arguments.next() {
-        // Words that belong to no flag are some unknown flag's.
-        let Some(flag) = argument.strip_prefix("--") else { continue };
-        let (name, value) = match flag.split_once('=') {
-            Some((name, value)) => (name, value.to_owned()),
-            None => (flag, arguments.next_if(|next| !next.starts_with("--")).cloned().unwrap_or_default()),
-        };
-        values.insert(name.to_owned(), value);
-    }
-    values
-}
-
-impl Flags {
-    fn has(&self, flag: &str) -> bool {
-        self.values.contains_key(flag)
-    }
-
-    /// What was said with this flag; nothing is as good as no flag.
-    fn text(&self, flag: &str) -> Option<&str> {
-        self.values.get(flag).map(|value| value.trim()).filter(|value| !value.is_empty() && *value != "null")
-    }
-
-    fn needed(&self, flag: &'static str) -> Result<&str, UsageError> {
-        self.text(flag).ok_or_else(|| self.missing(flag))
-    }
-
-    fn missing(&self, flag: &'static str) -> UsageError {
-        UsageError::Missing { command: self.command.clone(), flag }
-    }
-
-    /// What goes back to the management server in a list, and so holds none of its marks.
-    fn word(&self, flag: &'static str) -> Result<Option<&str>, UsageError> {
-        match self.text(flag) {
-            Some(text) if text.contains([',', ';']) || text.chars().any(char::is_control) => {
-                Err(UsageError::Word { flag, value: text.to_owned() })
-            }
-            other => Ok(other),
-        }
-    }
-
-    fn vm(&self) -> Result<String, UsageError> {
-        let name = self.word("vmname")?.ok_or_else(|| self.missing("vmname"))?;
-        checked("vmname", name, value::name)
-    }
-
-    fn mac(&self) -> Result<Mac, UsageError> {
-        self.needed("vmmac").and_then(|text| checked("vmmac", text, value::mac))
-    }
-
-    fn sequence(&self) -> Result<i64, UsageError> {
-        let flag = "seq";
-        let text = self.needed(flag)?;
-        text.parse().map_err(|_| UsageError::Number { flag, value: text.to_owned() })
-    }
-
-    /// Older releases write the action as a word of its own.
-    fn action(&self) -> Result<bool, UsageError> {
-        match self.needed("action")? {
-            "-A" => Ok(true),
-            "-D" => Ok(false),
-            other => Err(UsageError::Action(other.to_owned())),
-        }
-    }
-
-    fn nic(&self) -> Result<Nic, UsageError> {
-        let ipv6 = self.text("vmip6").map(|text| checked("vmip6", text, value::address));
-        Ok(Nic {
-            vm: self.vm()?,
-            id: self.word("vmid")?.ok_or_else(|| self.missing("vmid"))?.to_owned(),
-            mac: self.mac()?,
-            interface: self.needed("vif").and_then(|text| checked("vif", text, value::interface))?,
-            // IPv4 is the stock script's; a network of IPv6 alone has none, and says so in its own way.
-            ipv4: self.text("vmip").and_then(|text| text.parse().ok()),
-            ipv6: ipv6.transpose()?.map(Address::to_ip),
-            secondary: self.secondary()?,
-        })
-    }
-
-    /// `ip;ip;` of both families, or `0;` for none.
-    fn secondary(&self) -> Result<Vec<Secondary>, UsageError> {
-        let entries = self.text("nicsecips").unwrap_or_default().split([';', ',']).map(str::trim);
-        let ipv6 = entries.filter(|entry| !entry.is_empty() && *entry != "0" && !is_ipv4(entry));
-        ipv6.map(|text| checked("nicsecips", text, secondary)).collect()
-    }
-}
-
-fn checked<T>(flag: &'static str, text: &str, parse: impl FnOnce(&str) -> Result<T, Problem>) -> Result<T, UsageError> {
-    parse(text).map_err(|problem| UsageError::Value { flag, value: text.to_owned(), problem: Box::new(problem) })
-}
-
-/// Some releases put a prefix where others have addresses: it is the VM's as a whole.
-fn secondary(text: &str) -> Result<Secondary, Problem> {
-    if !text.contains('/') {
-        return value::address(text).map(|address| Secondary::Address(address.to_ip()));
-    }
-    let prefix = value::prefix(text)?;
-    Ok(if prefix.prefix_len() == 128 { Secondary::Address(prefix.addr()) } else { Secondary::Delegated(prefix) })
-}
-
-fn is_ipv4(text: &str) -> bool {
-    text.split('/').next().is_some_and(|address| address.parse::<Ipv4Addr>().is_ok())
 }
 
 #[cfg(test)]

@@ -62,11 +62,14 @@ pub(super) enum Presence {
     Awaited,
     /// It was taken leave of.
     Leaving,
+    /// What was said of it cannot be.
+    Refused,
 }
 
 impl Presence {
     fn of(nic: &KnownNic, taps: &Taps, interface: &str) -> Self {
         match (nic.leaving, taps.has(interface)) {
+            _ if nic.refused => Self::Refused,
             (true, _) => Self::Leaving,
             (false, true) => Self::Here,
             (false, false) => Self::Awaited,

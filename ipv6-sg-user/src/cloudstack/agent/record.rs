@@ -43,6 +43,8 @@ pub struct KnownNic {
     pub version: Option<Version>,
     /// It was taken leave of, and is guarded until its tap is gone.
     pub leaving: bool,
+    /// What was said of it cannot be, so that it has nothing but its MAC.
+    pub refused: bool,
 }
 
 /// Rules, of all that were said the last.
@@ -98,6 +100,8 @@ struct NicRecord {
     secondary: BTreeSet<Secondary>,
     version: Option<VersionRecord>,
     leaving: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    refused: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -144,6 +148,7 @@ impl Vm {
             secondary: nic.secondary.clone(),
             version: nic.version.as_ref().map(version),
             leaving: nic.leaving,
+            refused: nic.refused,
         };
         let nics = self.nics.values().map(nic).collect();
         let (name, id) = (self.name.clone(), self.id.clone());
@@ -194,6 +199,7 @@ impl NicRecord {
             secondary: self.secondary,
             version: self.version.map(version).transpose()?,
             leaving: self.leaving,
+            refused: self.refused,
         })
     }
 }
@@ -208,6 +214,7 @@ impl KnownNic {
             secondary: BTreeSet::new(),
             version: None,
             leaving: false,
+            refused: false,
         }
     }
 }
@@ -243,6 +250,7 @@ mod tests {
         let second = KnownNic {
             interface: "vnet2".to_owned(),
             leaving: true,
+            refused: true,
             ..KnownNic::new("06:7a:88:00:00:8c".parse().unwrap())
         };
         vm.nics.extend([nic, second].map(|nic| (nic.mac, nic)));

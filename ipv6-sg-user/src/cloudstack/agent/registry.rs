@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use ipv6_sg_common::mac::Mac;
 
 use super::Rules;
-use super::command::{Command, Nic, Secondary};
+use super::command::{Command, Nic};
 use super::record::{KnownNic, Version, Vm};
 
 /// How long a call may be under way: the agent gives up its script then. A lower number that comes later is no late call but a
@@ -84,7 +84,7 @@ impl Registry {
                     if known.leaving && !check {
                         known.version = None;
                     }
-                    if known.interface.is_empty() || known.leaving || !check {
+                    if known.interface.is_empty() || known.leaving || known.refused || !check {
                         known.addresses(nic);
                     }
                     known.arrive(nic);
@@ -135,16 +135,35 @@ impl Registry {
 
     /// Has everything leave that `is_there` does not know: NICs, and system VMs.
     pub fn keep(&mut self, is_there: impl Fn(&Vm, Option<&KnownNic>) -> bool) -> Change {
-        self.change_all(|vm| {
+        let mut change = Change::default();
+        self.vms.retain(|name, vm| {
+            let was = vm.clone();
             let gone: Vec<_> = vm.nics.values().filter(|nic| !is_there(vm, Some(nic))).map(|nic| nic.mac).collect();
             vm.nics.values_mut().filter(|nic| gone.contains(&nic.mac)).for_each(|nic| nic.leaving = true);
             vm.system = vm.system && is_there(vm, None);
-        })
+            if *vm != was {
+                change.before.insert(name.clone(), Some(was));
+            }
+            !vm.is_empty()
+        });
+        change
     }
 
     /// Forgets the NICs that leave and whose tap `is_there` does not know any more.
     pub fn forget(&mut self, is_there: impl Fn(&str, &KnownNic) -> bool) -> Change {
-        self.change_all(|Vm { name, nics, .. }| nics.retain(|_, nic| !nic.leaving || is_there(name, nic)))
+        let has_left = |vm: &Vm, nic: &KnownNic| nic.leaving && !is_there(&vm.name, nic);
+        let mut change = Change::default();
+        // Most have not, and this is asked at every occasion.
+        self.vms.retain(|name, vm| {
+            let left: Vec<_> = vm.nics.values().filter(|nic| has_left(vm, nic)).map(|nic| nic.mac).collect();
+            if left.is_empty() {
+                return true;
+            }
+            change.before.insert(name.clone(), Some(vm.clone()));
+            vm.nics.retain(|mac, _| !left.contains(mac));
+            !vm.is_empty()
+        });
+        change
     }
 
     /// Has it be as it was before a change, of which nothing else was changed since.
@@ -164,12 +183,17 @@ impl Registry {
         let others = self.vms.values_mut().filter(|vm| vm.name != nic.vm);
         let same = others.filter_map(|vm| vm.nics.get_mut(&nic.mac)).filter(|known| known.interface == nic.interface);
         same.for_each(|known| known.interface.clear());
+        self.vm(nic).nics.entry(nic.mac).or_insert_with(|| KnownNic::new(nic.mac))
+    }
+
+    /// The VM of a NIC, which runs.
+    pub(super) fn vm(&mut self, nic: &Nic) -> &mut Vm {
         let vm = self.vms.entry(nic.vm.clone()).or_insert_with(|| Vm::new(&nic.vm, &nic.id));
         if vm.id != nic.id || vm.system {
             // Another VM of the same name: what was said of the first is not about it.
             *vm = Vm::new(&nic.vm, &nic.id);
         }
-        vm.nics.entry(nic.mac).or_insert_with(|| KnownNic::new(nic.mac))
+        vm
     }
 
     /// Has the rules of a VM's other NICs be those of this one, where they are older and were not said again for so long that
@@ -182,27 +206,8 @@ impl Registry {
         }
     }
 
-    fn secondary(&mut self, vm: &str, mac: Mac, addresses: &[Secondary], add: bool) -> Result<Change, Unknown> {
-        if addresses.is_empty() {
-            return Ok(Change::default());
-        }
-        let known = self.vms.get(vm).ok_or_else(|| Unknown::Vm(vm.to_owned()))?;
-        if !known.nics.contains_key(&mac) {
-            return Err(Unknown::Nic { vm: vm.to_owned(), mac });
-        }
-        Ok(self.change_one(vm, |vm| {
-            let Some(nic) = vm.nics.get_mut(&mac) else { return };
-            for address in addresses {
-                match add {
-                    true => nic.secondary.insert(*address),
-                    false => nic.secondary.remove(address),
-                };
-            }
-        }))
-    }
-
     /// Does something to a VM, if it is known.
-    fn change_one(&mut self, name: &str, act: impl FnOnce(&mut Vm)) -> Change {
+    pub(super) fn change_one(&mut self, name: &str, act: impl FnOnce(&mut Vm)) -> Change {
         self.change(
             |_| false,
             name,
@@ -214,22 +219,13 @@ impl Registry {
         )
     }
 
-    /// Does something to each VM.
-    fn change_all(&mut self, mut act: impl FnMut(&mut Vm)) -> Change {
-        let mut before = BTreeMap::new();
-        self.vms.retain(|name, vm| {
-            let was = vm.clone();
-            act(vm);
-            if *vm != was {
-                before.insert(name.clone(), Some(was));
-            }
-            !vm.is_empty()
-        });
-        Change { before }
-    }
-
     /// Does something to the VM of this name, and to no others but those that `concerned` knows.
-    fn change(&mut self, concerned: impl Fn(&Vm) -> bool, name: &str, act: impl FnOnce(&mut Self)) -> Change {
+    pub(super) fn change(
+        &mut self,
+        concerned: impl Fn(&Vm) -> bool,
+        name: &str,
+        act: impl FnOnce(&mut Self),
+    ) -> Change {
         let concerned = self.vms.values().filter(|vm| vm.name != name && concerned(vm));
         let mut before: BTreeMap<_, _> = concerned.map(|vm| (vm.name.clone(), Some(vm.clone()))).collect();
         before.insert(name.to_owned(), self.vms.get(name).cloned());
@@ -286,7 +282,7 @@ impl KnownNic {
     }
 
     fn arrive(&mut self, nic: &Nic) {
-        self.leaving = false;
+        (self.leaving, self.refused) = (false, false);
         self.interface.clone_from(&nic.interface);
     }
 }

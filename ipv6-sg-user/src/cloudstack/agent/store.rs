@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use sha1::{Digest as _, Sha1};
 
 use super::{Registry, Vm};
-use crate::cloudstack::durable::{self, failed};
+use crate::durable::{self, failed};
 
-pub use crate::cloudstack::durable::StoreError;
+pub use crate::durable::StoreError;
 
 /// In `data_dir`.
 const DIRECTORY: &str = "cloudstack";

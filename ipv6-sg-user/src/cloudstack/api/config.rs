@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How often it is asked when nobody says otherwise.
-pub const INTERVAL: Duration = Duration::from_secs(60);
+use crate::poll::Rate;
 
 /// What is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +20,13 @@ pub struct Config {
     pub interval: Duration,
     /// Certificates of authorities to believe besides the machine's own, as PEM.
     pub ca_file: Option<PathBuf>,
+}
+
+impl Config {
+    /// Many hosts ask one server.
+    pub const fn rate(&self) -> Rate {
+        Rate { interval: self.interval, least: Duration::from_secs(5), longest: Duration::from_secs(600) }
+    }
 }
 
 /// How much patience there is with the management server.

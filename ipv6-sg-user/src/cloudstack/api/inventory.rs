@@ -9,6 +9,7 @@ use ipv6_sg_common::mac::Mac;
 use serde::{Deserialize, Serialize};
 
 use crate::cloudstack::agent::command::Secondary;
+use crate::poll::Answer;
 
 /// Everything, each list in the order of ids.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,11 @@ pub struct Inventory {
     pub networks: Vec<Network>,
     /// The ids of VMs that security groups have and that are not listed, however often they are asked for.
     pub unlisted: Vec<String>,
+}
+
+impl Answer for Inventory {
+    const WHO: &'static str = "CloudStack";
+    const FILE: &'static str = "cloudstack-api.json";
 }
 
 /// A host.

@@ -4,10 +4,8 @@
 //! - [`client`]: asking; with it `secret`, `signature`, `http`, `answer`, `words` and `pages`, each one step of the way
 //! - [`inventory`]: what it answered, as plain data
 //! - [`declare`](mod@declare): as desired state; with it `names`, `grants` and `members`
-//! - [`store`]: where the last good answer is kept
-//! - [`poller`]: asking without end, and `pace`, when
 //!
-//! What is answered wrong, late, in part or not at all is an error, and what was answered before stays.
+//! What is answered wrong, late, in part or not at all is an error. Asking without end is [`poll`](crate::poll)'s.
 
 mod answer;
 pub mod client;
@@ -20,13 +18,12 @@ pub mod inventory;
 mod members;
 mod names;
 pub mod oddity;
-mod pace;
 mod pages;
-pub mod poller;
 mod secret;
 mod signature;
-pub mod store;
 mod words;
+
+use crate::poll;
 
 pub use client::Client;
 pub use config::{Config, Limits};
@@ -34,5 +31,12 @@ pub use declare::{Declared, declare, translate};
 pub use error::ApiError;
 pub use inventory::Inventory;
 pub use oddity::Oddity;
-pub use poller::{Event, Poller};
-pub use store::Store;
+
+/// Where the last good answer is kept.
+pub type Store = poll::Store<Inventory>;
+
+/// The asking.
+pub type Poller = poll::Poller<Inventory, ApiError>;
+
+/// What it tells.
+pub type Event = poll::Event<Inventory, ApiError>;

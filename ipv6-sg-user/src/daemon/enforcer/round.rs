@@ -10,10 +10,11 @@ use crate::kernel::{Attachment, Hook};
 
 impl Enforcer {
     /// Makes the kernel follow. What is wanted of ports that are guarded holds before any program is put on a new tap, which
-    /// takes the kernel its time: that is broken off when somebody waits, and is to be gone on with.
-    pub(super) fn reconcile(&mut self, is_waited_for: &mut dyn FnMut() -> bool) {
+    /// takes the kernel its time: that is broken off when somebody waits, and is to be gone on with. Which interfaces are
+    /// `present` is looked up unless it is known.
+    pub(super) fn reconcile(&mut self, present: Option<Vec<Attachment>>, is_waited_for: &mut dyn FnMut() -> bool) {
         self.unfinished = false;
-        let present = match links::present() {
+        let present = match present.map_or_else(links::present, Ok) {
             Ok(present) => present,
             Err(error) => {
                 self.status.errors = vec![format!("cannot list interfaces: {error}")];

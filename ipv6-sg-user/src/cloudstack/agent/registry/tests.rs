@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::cloudstack::agent::Rules;
+use crate::cloudstack::agent::command::Secondary;
 
 const MAC: &str = "06:7a:88:00:00:8b";
 
@@ -178,6 +179,34 @@ fn secondary_addresses() {
     assert_eq!(host.registry.apply(&unknown, host.now), Err(Unknown::Vm("i-2-6-VM".to_owned())));
 }
 
+/// The default NIC is named for all of them.
+#[test]
+fn a_secondary_address_of_another_nic() {
+    let mut host = Host::new();
+    let second = "06:7a:88:00:00:8c";
+    let other = Nic { ipv6: Some("2001:db8:2::1".parse().unwrap()), ..nic("i-2-5-VM", second, "vnet2") };
+    for nic in [nic("i-2-5-VM", MAC, "vnet1"), other] {
+        host.hears(&Command::DefaultNetworkRules { nic, check: false });
+    }
+    let mut has = |words: &str, add| {
+        let vm = "i-2-5-VM".to_owned();
+        let secondary = match words.parse() {
+            Ok(address) => Secondary::Address(address),
+            Err(_) => Secondary::Delegated(words.parse().unwrap()),
+        };
+        let addresses = vec![secondary];
+        host.hears(&Command::SecondaryAddresses { vm, mac: MAC.parse().unwrap(), addresses, add });
+        [MAC, second].map(|mac| host.nic("i-2-5-VM", mac).secondary.contains(&secondary))
+    };
+    assert_eq!(has("2001:db8:1::100", true), [true, false]);
+    assert_eq!(has("2001:db8:2::100", true), [false, true]);
+    assert_eq!(has("2001:db8:3::100", true), [true, false]);
+    assert_eq!(has("2001:db8:2::/60", true), [true, false]);
+    for address in ["2001:db8:1::100", "2001:db8:2::100", "2001:db8:3::100"] {
+        assert_eq!(has(address, false), [false, false]);
+    }
+}
+
 /// A MAC that was somebody else's. A tap's name that is, is nothing that a call could know.
 #[test]
 fn who_was_not_taken_leave_of() {
@@ -221,4 +250,26 @@ fn system_vms() {
     host.hears(&there);
     assert_eq!(host.hears(&Command::DestroyVm { vm: "r-4-VM".to_owned() }), 1);
     assert_eq!(host.registry, Registry::default());
+}
+
+/// What cannot be done of a call is its addresses; what is known already stays.
+#[test]
+fn a_nic_whose_call_is_refused() {
+    let mut host = Host::new();
+    let vm = nic("i-2-5-VM", MAC, "vnet1");
+    assert_eq!(host.registry.refuse(&vm).vms().count(), 1);
+    let bare = host.nic("i-2-5-VM", MAC).clone();
+    assert_eq!((bare.interface.as_str(), bare.ipv6, bare.refused), ("vnet1", None, true));
+    assert!(host.registry.refuse(&vm).is_empty());
+    // Whatever can be done next gives it the rest.
+    for check in [true, false] {
+        let mut host = Host { registry: host.registry.clone(), now: host.now };
+        assert_eq!(host.hears(&Command::DefaultNetworkRules { nic: vm.clone(), check }), 1);
+        assert_eq!((host.nic("i-2-5-VM", MAC).ipv6, host.nic("i-2-5-VM", MAC).refused), (vm.ipv6, false));
+        assert!(host.registry.refuse(&nic("i-2-5-VM", MAC, "vnet2")).is_empty());
+        // Unless it was taken leave of: this is another life, in which nothing was said that can be.
+        host.hears(&Command::DestroyVm { vm: "i-2-5-VM".to_owned() });
+        assert_eq!(host.registry.refuse(&nic("i-2-5-VM", MAC, "vnet2")).vms().count(), 1);
+        assert_eq!(host.nic("i-2-5-VM", MAC), &KnownNic { interface: "vnet2".to_owned(), ..bare.clone() });
+    }
 }

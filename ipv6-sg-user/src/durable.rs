@@ -22,17 +22,17 @@ impl StoreError {
 }
 
 /// The error of an action on a path.
-pub(super) fn failed<'a>(action: &'static str, path: &'a Path) -> impl Fn(io::Error) -> StoreError + 'a {
+pub(crate) fn failed<'a>(action: &'static str, path: &'a Path) -> impl Fn(io::Error) -> StoreError + 'a {
     move |source| StoreError { action, path: path.to_owned(), source }
 }
 
 /// Makes a directory, if it does not exist.
-pub(super) fn directory(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn directory(path: &Path) -> Result<(), StoreError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("create", path))
 }
 
 /// Gives a file in a directory this text. Where that fails it has the one it had.
-pub(super) fn write(directory: &Path, name: &str, text: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn write(directory: &Path, name: &str, text: &[u8]) -> Result<(), StoreError> {
     let (path, new) = (directory.join(name), directory.join(format!(".{name}.new")));
     // What a crash has left may be anybody's to read, and would stay so.
     let _ = fs::remove_file(&new);
@@ -50,7 +50,7 @@ pub(super) fn write(directory: &Path, name: &str, text: &[u8]) -> Result<(), Sto
 }
 
 /// Removes a file, if there is one.
-pub(super) fn remove(directory: &Path, name: &str) -> Result<(), StoreError> {
+pub(crate) fn remove(directory: &Path, name: &str) -> Result<(), StoreError> {
     let path = directory.join(name);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed("remove", &path)(error)),

@@ -1,41 +1,39 @@
-//! Asking the management server without end, on a thread of its own, and telling what has changed.
+//! Asking without end, on a thread of its own, and telling what has changed.
 //!
 //! What was answered last holds until there is another answer. An error is told when it is another than the one before, not
 //! each time.
 
+use std::fmt::Display;
 use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::pace::{Pace, luck};
-use super::store::StoreError;
-use super::{ApiError, Client, Inventory, Store};
-
-/// The least time from one question to one that somebody was in a hurry for.
-const LEAST: Duration = Duration::from_secs(5);
+use super::pace::{Pace, Rate, luck};
+use super::{Answer, Store};
+use crate::durable::StoreError;
 
 /// What there is to tell.
 #[derive(Debug)]
-pub enum Event {
+pub enum Event<T, E> {
     /// An answer that is another than the one before.
-    Changed(Arc<Inventory>),
+    Changed(Arc<T>),
     /// An answer again, after errors. What has changed meanwhile is told beside it.
     Recovered,
     /// No answer, for another reason than before. What was answered before stays.
-    Failed(ApiError),
+    Failed(E),
     /// The answer cannot be kept for the next start, for another reason than before.
     NotKept(StoreError),
 }
 
 /// Who is told; nobody any more after the end.
-type Listener = Arc<Mutex<Option<Box<dyn FnMut(Event) + Send>>>>;
+type Listener<T, E> = Arc<Mutex<Option<Box<dyn FnMut(Event<T, E>) + Send>>>>;
 
 /// The asking. It ends when this is dropped.
-pub struct Poller {
+pub struct Poller<T, E> {
     orders: Sender<Order>,
-    listener: Listener,
+    listener: Listener<T, E>,
 }
 
 enum Order {
@@ -43,25 +41,25 @@ enum Order {
     Stop,
 }
 
-impl Poller {
-    /// Asks now, and again after each `interval`. `known` is what was answered before, as [`Store::load`] has it; to this
+impl<T: Answer, E: Display + Send + 'static> Poller<T, E> {
+    /// Asks now, and again at this `rate`. `known` is what was answered before, as [`Store::load`] has it; to this
     /// and to each later answer the next is compared. Answers are kept in `store` before they are told.
     ///
     /// # Errors
     /// There is no thread to be had.
     pub fn start(
-        client: Client,
-        interval: Duration,
-        store: Store,
-        known: Option<Arc<Inventory>>,
-        listener: impl FnMut(Event) + Send + 'static,
+        ask: impl FnMut() -> Result<T, E> + Send + 'static,
+        rate: Rate,
+        store: Store<T>,
+        known: Option<Arc<T>>,
+        listener: impl FnMut(Event<T, E>) + Send + 'static,
     ) -> io::Result<Self> {
-        let listener: Listener = Arc::new(Mutex::new(Some(Box::new(listener))));
+        let listener: Listener<T, E> = Arc::new(Mutex::new(Some(Box::new(listener))));
         let (orders, queue) = mpsc::channel();
-        let mut work = Work { ask: move || client.inventory(), store, known, error: None, not_kept: None };
+        let mut work = Work { ask, store, known, error: None, not_kept: None };
         let told = Arc::clone(&listener);
-        thread::Builder::new().name("cloudstack".to_owned()).spawn(move || {
-            run(&queue, interval, || {
+        thread::Builder::new().name(T::WHO.to_owned()).spawn(move || {
+            run(&queue, rate, || {
                 work.round(&mut |event| {
                     if let Some(tell) = told.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
                         tell(event);
@@ -71,7 +69,9 @@ impl Poller {
         })?;
         Ok(Self { orders, listener })
     }
+}
 
+impl<T, E> Poller<T, E> {
     /// Asks soon, and not only when it is time: something here, a tap, is news.
     pub fn hurry(&self) {
         // It has ended: so has the need.
@@ -84,7 +84,7 @@ impl Poller {
     }
 }
 
-impl Drop for Poller {
+impl<T, E> Drop for Poller<T, E> {
     fn drop(&mut self) {
         let _ = self.orders.send(Order::Stop);
         self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -92,32 +92,32 @@ impl Drop for Poller {
 }
 
 /// What is asked, and what is remembered from one answer to the next.
-struct Work<Ask> {
+struct Work<T, Ask> {
     ask: Ask,
-    store: Store,
-    known: Option<Arc<Inventory>>,
+    store: Store<T>,
+    known: Option<Arc<T>>,
     error: Option<String>,
     not_kept: Option<String>,
 }
 
-impl<Ask: FnMut() -> Result<Inventory, ApiError>> Work<Ask> {
+impl<T: Answer, E: Display, Ask: FnMut() -> Result<T, E>> Work<T, Ask> {
     /// Asks once, and tells what is new. Returns whether there was an answer.
-    fn round(&mut self, tell: &mut dyn FnMut(Event)) -> bool {
+    fn round(&mut self, tell: &mut dyn FnMut(Event<T, E>)) -> bool {
         let answer = (self.ask)();
         let well = answer.is_ok();
         match answer {
-            Ok(inventory) => {
+            Ok(answer) => {
                 if self.error.take().is_some() {
                     tell(Event::Recovered);
                 }
-                let changed = self.known.as_deref() != Some(&inventory);
-                let inventory = Arc::new(inventory);
+                let changed = self.known.as_deref() != Some(&answer);
+                let answer = Arc::new(answer);
                 if changed || self.not_kept.is_some() {
-                    self.keep(&inventory, tell);
+                    self.keep(&answer, tell);
                 }
                 if changed {
-                    self.known = Some(Arc::clone(&inventory));
-                    tell(Event::Changed(inventory));
+                    self.known = Some(Arc::clone(&answer));
+                    tell(Event::Changed(answer));
                 }
             }
             Err(error) => {
@@ -131,8 +131,8 @@ impl<Ask: FnMut() -> Result<Inventory, ApiError>> Work<Ask> {
         well
     }
 
-    fn keep(&mut self, inventory: &Inventory, tell: &mut dyn FnMut(Event)) {
-        let problem = self.store.save(inventory).err();
+    fn keep(&mut self, answer: &T, tell: &mut dyn FnMut(Event<T, E>)) {
+        let problem = self.store.save(answer).err();
         let text = problem.as_ref().map(ToString::to_string);
         if self.not_kept != text {
             self.not_kept = text;
@@ -142,9 +142,9 @@ impl<Ask: FnMut() -> Result<Inventory, ApiError>> Work<Ask> {
 }
 
 /// Does a round whenever it is time, until it is told to stop.
-fn run(orders: &Receiver<Order>, interval: Duration, mut round: impl FnMut() -> bool) {
-    let mut pace = Pace::new(interval);
-    let least = LEAST.min(interval);
+fn run(orders: &Receiver<Order>, rate: Rate, mut round: impl FnMut() -> bool) {
+    let mut pace = Pace::new(rate);
+    let least = rate.least.min(rate.interval);
     loop {
         let begun = Instant::now();
         let wait = pace.after(round(), luck());
@@ -163,36 +163,43 @@ fn run(orders: &Receiver<Order>, interval: Duration, mut round: impl FnMut() -> 
 mod tests {
     use std::fs;
 
-    use super::super::declare::tests::inventory;
+    use std::time::Duration;
+
     use super::*;
 
-    fn names(events: Vec<Event>) -> Vec<String> {
-        let name = |event| match event {
-            Event::Changed(inventory) => format!("changed to {}", inventory.vms.len()),
+    type Strings = Vec<String>;
+
+    fn answer(words: &[&str]) -> Strings {
+        words.iter().map(ToString::to_string).collect()
+    }
+
+    const fn rate(interval: Duration) -> Rate {
+        Rate { interval, least: Duration::from_secs(5), longest: interval }
+    }
+
+    fn names(events: Vec<Event<Strings, &'static str>>) -> Vec<String> {
+        let name = |event: Event<Strings, &'static str>| match event {
+            Event::Changed(answer) => format!("changed to {}", answer.len()),
             Event::Recovered => "recovered".to_owned(),
-            Event::Failed(error) => error.to_string(),
+            Event::Failed(error) => error.to_owned(),
             Event::NotKept(_) => "not kept".to_owned(),
         };
         events.into_iter().map(name).collect()
-    }
-
-    fn refused(text: &str) -> Result<Inventory, ApiError> {
-        Err(ApiError::Refused { command: "listHosts", status: 530, text: text.to_owned() })
     }
 
     #[test]
     fn only_what_is_new_is_told() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path()).unwrap();
-        let (full, empty) = (inventory(), Inventory { vms: Vec::new(), ..inventory() });
+        let (full, empty) = (answer(&["one", "two"]), Strings::new());
         let script = [
             (Ok(full.clone()), vec![]),
             (Ok(empty.clone()), vec!["changed to 0"]),
-            (refused("a"), vec!["listHosts: CloudStack answers 530: a"]),
-            (refused("a"), vec![]),
-            (refused("b"), vec!["listHosts: CloudStack answers 530: b"]),
+            (Err("a"), vec!["a"]),
+            (Err("a"), vec![]),
+            (Err("b"), vec!["b"]),
             (Ok(empty), vec!["recovered"]),
-            (refused("b"), vec!["listHosts: CloudStack answers 530: b"]),
+            (Err("b"), vec!["b"]),
             (Ok(full.clone()), vec!["recovered", "changed to 2"]),
         ];
         let (answers, wanted): (Vec<_>, Vec<_>) = script.into_iter().unzip();
@@ -213,9 +220,9 @@ mod tests {
     fn an_answer_that_cannot_be_kept_is_told_all_the_same() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path()).unwrap();
-        let obstacle = directory.path().join(".cloudstack-api.json.new");
+        let obstacle = directory.path().join(".answer.json.new");
         fs::create_dir(&obstacle).unwrap();
-        let ask = || Ok(inventory());
+        let ask = || Ok(answer(&["one", "two"]));
         let mut work = Work { ask, store: store.clone(), known: None, error: None, not_kept: None };
         let mut round = || {
             let mut events = Vec::new();
@@ -226,7 +233,7 @@ mod tests {
         assert_eq!(round(), [""; 0]);
         fs::remove_dir(&obstacle).unwrap();
         assert_eq!(round(), [""; 0]);
-        assert_eq!(store.load().unwrap(), Some(inventory()));
+        assert_eq!(store.load().unwrap(), Some(answer(&["one", "two"])));
     }
 
     #[test]
@@ -235,7 +242,7 @@ mod tests {
         let (done, rounds) = mpsc::channel();
         let interval = Duration::from_secs(3600);
         let thread = thread::spawn(move || {
-            run(&queue, interval, || {
+            run(&queue, rate(interval), || {
                 done.send(()).unwrap();
                 true
             });
@@ -249,7 +256,7 @@ mod tests {
         orders.send(Order::Hurry).unwrap();
         drop(orders);
         let mut rounds = 0;
-        run(&queue, Duration::ZERO, || {
+        run(&queue, rate(Duration::ZERO), || {
             rounds += 1;
             true
         });
