@@ -98,6 +98,9 @@ fn as_account(kind: Kind, program: impl AsRef<std::ffi::OsStr>, directory: &Path
     command
 }
 
+/// What PostgreSQL's processes share is among its files: elsewhere, it would stay behind when one is killed.
+const MEMORY: &str = "dynamic_shared_memory_type=mmap";
+
 /// Makes the files and starts the server.
 fn process(kind: Kind, directory: &Path) -> Process {
     let data = directory.join("data");
@@ -130,7 +133,7 @@ fn serve(kind: Kind, directory: &Path) -> Process {
             serve = as_account(kind, postgres("postgres"), directory);
             serve.arg("-D").arg(&data);
             let sockets = format!("unix_socket_directories={}", directory.display());
-            for setting in ["listen_addresses=", &sockets, "fsync=off", "max_connections=50"] {
+            for setting in ["listen_addresses=", &sockets, "fsync=off", "max_connections=50", MEMORY] {
                 serve.args(["-c", setting]);
             }
             ready = "ready to accept connections";
