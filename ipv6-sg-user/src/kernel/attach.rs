@@ -69,10 +69,15 @@ impl Attacher {
             return Ok(());
         }
         to.still_there()?;
-        match self.method {
-            TcMethod::Tcx => self.attach_tcx(ebpf, to, hook)?,
-            TcMethod::Clsact => clsact::attach(program::tc(ebpf, hook)?, to, hook)?,
+        let attached = match self.method {
+            TcMethod::Tcx => self.attach_tcx(ebpf, to, hook),
+            TcMethod::Clsact => program::tc(ebpf, hook).and_then(|program| clsact::attach(program, to, hook)),
+        };
+        if attached.is_err() {
+            // What goes meanwhile is refused, and no error.
+            to.still_there()?;
         }
+        attached?;
         self.confirmed.insert((to.ifindex, hook));
         Ok(())
     }
