@@ -362,6 +362,26 @@ fn the_index_of_mariadb_is_mended() {
     }
 }
 
+/// What `pd init --print` prints is all that an administrator has to run.
+fn what_is_printed(kind: Kind) {
+    let server = Server::start(kind);
+    let hosts = Hosts::new(&server, Release::Kea3_0);
+    let desk = Desk::new(&hosts, POOL);
+    hosts.sql(&desk.done(&["init", "--print"]));
+    assert_eq!(desk.done(&["init"]), "pool 2001:db8:f000::/56 is set up\n");
+    assert_eq!(desk.done(&["check"]), "sound\n");
+}
+
+#[test]
+fn what_is_printed_for_postgresql() {
+    what_is_printed(Kind::Postgres);
+}
+
+#[test]
+fn what_is_printed_for_mariadb() {
+    what_is_printed(Kind::Mysql);
+}
+
 /// What has all of the pool in it is told, whoever has written it.
 fn what_is_around_the_pool(kind: Kind) {
     let server = Server::start(kind);
