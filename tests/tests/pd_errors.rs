@@ -2,6 +2,7 @@
 
 use ipv6_sg::kea::Kind;
 use ipv6_sg_tests::lab::kea::{Desk, Hosts, POOL, Release, Server, write_secret};
+use ipv6_sg_tests::lab::{Process, eventually};
 
 const A: &str = "06:00:00:00:00:0a";
 const B: &str = "06:00:00:00:00:0b";
@@ -9,6 +10,26 @@ const B: &str = "06:00:00:00:00:0b";
 /// What could be half written.
 fn everything(hosts: &Hosts) -> String {
     hosts.sql("SELECT * FROM hosts ORDER BY host_id; SELECT * FROM ipv6_reservations ORDER BY reservation_id;")
+}
+
+/// Takes all connections that Kea's user may have, as long as what is answered is there.
+fn fill_connections(hosts: &Hosts) -> Vec<Process> {
+    match hosts.server().kind() {
+        Kind::Postgres => {
+            hosts.sql("ALTER ROLE kea CONNECTION LIMIT 0;");
+            Vec::new()
+        }
+        Kind::Mysql => {
+            // There are no fewer than that; one more is the administrator's.
+            hosts.sql("SET GLOBAL max_connections = 10;");
+            let sleeper = |_| {
+                let mut client = hosts.client();
+                client.args(["-e", "SELECT SLEEP(600)"]);
+                Process::start(client)
+            };
+            (0..11).map(sleeper).collect()
+        }
+    }
 }
 
 fn bad_input(kind: Kind) {
@@ -91,6 +112,19 @@ fn bad_input(kind: Kind) {
             assert_eq!(desk.lines(&["release", "--vm", name]), given);
         }
         assert_eq!(desk.lines(&["list"]).len(), 2);
+
+        // One that has a prefix and comes to be of two subnets, gets no more, and gives back what it has.
+        let twice = "06:00:00:00:00:0c";
+        let given = desk.lines(&["allocate", "--vm", "c", "--mac", twice]);
+        hosts.sql(&format!(
+            "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_id) \
+             SELECT dhcp_identifier, 0, 7 FROM hosts WHERE dhcp_identifier = {};",
+            other.replace("000b", "000c")
+        ));
+        assert!(desk.refused(&["allocate", "--vm", "c", "--mac", twice]).contains("is a host of Kea's subnet 7 too"));
+        desk.done(&["rebuild", "--mac", twice]);
+        assert_eq!(desk.lines(&["release", "--mac", twice]), given);
+
         let bare = Desk::with(&hosts, "");
         assert_eq!(bare.refused(&["list"]), "the settings have no [pd]; write its pool and its database");
     }
@@ -112,6 +146,13 @@ fn bad_input(kind: Kind) {
         format!("[pd]\n{POOL}database = {:?}\npassword_file = {wrong:?}", url.replace("kea@", &format!("{user}@")));
     let error = Desk::with(&hosts, &locked).refused(&["list"]);
     assert!(error.contains(": not let in: ") && !error.contains("wr0ng"), "{error}");
+    let full = fill_connections(&hosts);
+    let error = eventually("all connections are taken", || {
+        let outcome = desk.run(&["list"]);
+        (outcome.code == Some(1) && outcome.err.to_lowercase().contains("too many connections")).then_some(outcome.err)
+    });
+    assert!(error.contains(": no answer: "), "{error}");
+    drop(full);
     server.kill();
     let error = desk.refused(&["list"]);
     assert!(error.starts_with(&format!("{url}: no answer: ")), "{error}");

@@ -138,10 +138,25 @@ impl Open {
     /// Ends it; whether that succeeded.
     fn commit(mut self) -> bool {
         let mut stdin = self.0.stdin.take().expect("piped");
-        stdin.write_all(b"COMMIT;\n").expect("it reads");
+        // One that was refused has gone, and reads no more: how it ended says that.
+        let _ = stdin.write_all(b"COMMIT;\n");
         drop(stdin);
         self.0.wait().expect("a client of ours").success()
     }
+}
+
+/// How many transactions wait for another.
+fn waiting(hosts: &Hosts) -> u32 {
+    let statement = match hosts.server().kind() {
+        Kind::Postgres => "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock';",
+        // What information_schema.innodb_trx shows grows no older than it is looked at: here, the same for ever.
+        Kind::Mysql => {
+            "SELECT variable_value FROM information_schema.global_status \
+             WHERE variable_name = 'innodb_row_lock_current_waits';"
+        }
+    };
+    let text = hosts.sql(statement);
+    text.trim().parse().unwrap_or_else(|_| panic!("no number: {text}"))
 }
 
 /// Of two transactions at once that write the same, or what overlaps, one is refused, at each level of isolation.
@@ -173,6 +188,7 @@ fn of_two_at_once_one_is_refused(kind: Kind) {
         let first = Open::begin(hosts.client(), &format!("{begin}{one}\n{mark}"));
         eventually("the first has written", || written.exists().then_some(()));
         let second = Open::begin(hosts.client(), &format!("{begin}{other}\n"));
+        eventually("the second waits for the first", || (waiting(&hosts) == 1).then_some(()));
         assert!(first.commit(), "{level}");
         assert!(!second.commit(), "{level}: both were written");
         assert_eq!(count("prefix_len = 60"), "2", "{level}");
@@ -277,4 +293,118 @@ fn what_was_there_before_in_postgresql() {
 #[test]
 fn what_was_there_before_in_mariadb() {
     what_was_there_before(Kind::Mysql);
+}
+
+/// What MariaDB is kept by is mended when somebody has written into it, or an older `pd init` has made it.
+#[test]
+fn the_index_of_mariadb_is_mended() {
+    let server = Server::start(Kind::Mysql);
+    for release in [Release::Kea2_2, Release::Kea3_0] {
+        let hosts = Hosts::new(&server, release);
+        let desk = Desk::new(&hosts, POOL);
+        desk.done(&["init"]);
+        desk.done(&["allocate", "--vm", "a", "--mac", A, "--count", "2"]);
+        let is_mended = |tampering: &str, piece: &str| {
+            if !tampering.is_empty() {
+                hosts.sql(tampering);
+            }
+            let checked = desk.run(&["check"]);
+            let told = checked.out.lines().any(|line| {
+                line.starts_with(&format!("not installed  {piece} (")) && line.ends_with("; run `ipv6-sg pd init`")
+            });
+            assert!(told, "{tampering}: {checked:?}");
+            let installed = desk.done(&["init"]);
+            assert!(installed.contains(&format!("installed {piece}: ")), "{installed}");
+            assert_eq!(desk.done(&["check"]), "sound\n", "{tampering}");
+        };
+        let index = "ipv6_sg_prefixes, filled";
+        // The reservation's number with another's addresses, with another end, not at all, and a number that nobody has.
+        is_mended(
+            "UPDATE ipv6_sg_prefixes SET first_address = INET6_ATON('2001:db8:f000:20::'), \
+             last_address = INET6_ATON('2001:db8:f000:2f:ffff:ffff:ffff:ffff') \
+             WHERE first_address = INET6_ATON('2001:db8:f000::');",
+            index,
+        );
+        is_mended(
+            "UPDATE ipv6_sg_prefixes SET last_address = first_address WHERE first_address = INET6_ATON('2001:db8:f000::');",
+            index,
+        );
+        is_mended("DELETE FROM ipv6_sg_prefixes LIMIT 1;", index);
+        let stray = "SET FOREIGN_KEY_CHECKS = 0; INSERT INTO ipv6_sg_prefixes VALUES \
+             (INET6_ATON('2001:db8:f000:20::'), INET6_ATON('2001:db8:f000:2f:ffff:ffff:ffff:ffff'), 4000000);";
+        hosts.sql(stray);
+        let b = ["allocate", "--vm", "b", "--mac", "06:00:00:00:00:0b"];
+        assert!(desk.refused(&b).contains("ipv6-sg: the prefix overlaps one that is reserved"));
+        is_mended("", index);
+        assert_eq!(desk.lines(&b), ["2001:db8:f000:20::/60"]);
+        is_refused(&hosts.try_sql(&insert(&hosts, release, "2001:db8:f000::", 64)), &["the prefix overlaps"]);
+
+        // Without its row, the lock would be none.
+        hosts.sql("DELETE FROM ipv6_sg_lock;");
+        let c = ["allocate", "--vm", "c", "--mac", "06:00:00:00:00:0c"];
+        let lost = "ipv6-sg: ipv6_sg_lock has lost its row; run `ipv6-sg pd init`";
+        assert_eq!(desk.refused(&c), format!("the database refuses: {lost}"));
+        is_refused(&hosts.try_sql(&insert(&hosts, release, "2001:db8:1::", 60)), &[lost]);
+        is_mended("", "ipv6_sg_lock, its row");
+        assert_eq!(desk.lines(&c), ["2001:db8:f000:30::/60"]);
+
+        // As it was installed before: a lock that nobody writes.
+        let older = "DROP TABLE ipv6_sg_lock; \
+             CREATE TABLE ipv6_sg_lock (id TINYINT NOT NULL PRIMARY KEY) ENGINE = InnoDB AS SELECT 1 AS id; \
+             DROP PROCEDURE ipv6_sg_enter; CREATE PROCEDURE ipv6_sg_enter(p_id INT UNSIGNED, p_address VARBINARY(45), p_length INT) \
+             SELECT id FROM ipv6_sg_lock FOR UPDATE;";
+        hosts.sql(older);
+        let checked = desk.run(&["check"]).out;
+        assert!(checked.contains("ipv6_sg_lock (one writer") && checked.contains("ipv6_sg_enter ("), "{checked}");
+        is_mended("", "ipv6_sg_lock");
+        desk.done(&["allocate", "--vm", "d", "--mac", "06:00:00:00:00:0d"]);
+        assert_ne!(hosts.sql("SELECT turn FROM ipv6_sg_lock;").trim(), "0");
+    }
+}
+
+/// What `pd init --print` prints is all that an administrator has to run.
+fn what_is_printed(kind: Kind) {
+    let server = Server::start(kind);
+    let hosts = Hosts::new(&server, Release::Kea3_0);
+    let desk = Desk::new(&hosts, POOL);
+    hosts.sql(&desk.done(&["init", "--print"]));
+    assert_eq!(desk.done(&["init"]), "pool 2001:db8:f000::/56 is set up\n");
+    assert_eq!(desk.done(&["check"]), "sound\n");
+}
+
+#[test]
+fn what_is_printed_for_postgresql() {
+    what_is_printed(Kind::Postgres);
+}
+
+#[test]
+fn what_is_printed_for_mariadb() {
+    what_is_printed(Kind::Mysql);
+}
+
+/// What has all of the pool in it is told, whoever has written it.
+fn what_is_around_the_pool(kind: Kind) {
+    let server = Server::start(kind);
+    let release = Release::Kea2_2;
+    let hosts = Hosts::new(&server, release);
+    let desk = Desk::new(&hosts, POOL);
+    desk.done(&["init"]);
+    let identifier = if kind == Kind::Postgres { "decode('06000000000a', 'hex')" } else { "UNHEX('06000000000a')" };
+    hosts.sql(&format!(
+        "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_id) VALUES ({identifier}, 0, 7);"
+    ));
+    hosts.sql(&insert(&hosts, release, "2001:db8::", 32));
+    let what = format!("2001:db8::/32 of MAC {A} has all of pool 2001:db8:f000::/56: nothing of it can be given");
+    assert_eq!(desk.run(&["check"]).out.lines().nth(1), Some(format!("around the pool  {what}").as_str()));
+    desk.refused(&["allocate", "--vm", "b", "--mac", "06:00:00:00:00:0b"]);
+}
+
+#[test]
+fn what_is_around_the_pool_in_postgresql() {
+    what_is_around_the_pool(Kind::Postgres);
+}
+
+#[test]
+fn what_is_around_the_pool_in_mariadb() {
+    what_is_around_the_pool(Kind::Mysql);
 }

@@ -44,7 +44,18 @@ fn net(text: &str) -> Ipv6Net {
     text.parse().expect("a prefix")
 }
 
+/// Another pool, right after the one that is tried: what is reserved there takes nothing from it.
+async fn neighbour(settings: &Pd) {
+    let settings = Pd { pool: net("2001:db8:f001::/56"), subnet_id: 2, reserved: Vec::new(), ..settings.clone() };
+    let mut pool = Pool::open(&settings).await.expect("a database");
+    pool.set_up().await.expect("it can be set up");
+    let mac = Mac { octets: [6, 0, 0, 0, 1, 0] };
+    pool.allocate("neighbour", mac, 1, 60).await.expect("there is room");
+    pool.close().await;
+}
+
 async fn play(hosts: &Hosts<'_>, settings: &Pd, seed: u64) {
+    neighbour(settings).await;
     let mut pool = Pool::open(settings).await.expect("a database");
     pool.set_up().await.expect("it can be set up");
     let (mut dice, mut naive, mut refusals) = (Dice::new(seed), Naive::default(), 0);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipv6_sg::kea::Kind;
 use ipv6_sg_tests::lab::kea::{Desk, Hosts, Release, Server};
@@ -20,6 +20,8 @@ type Known = BTreeMap<String, usize>;
 fn work(desk: &Desk, worker: u8) -> (Known, u32) {
     let mut dice = Dice::new(worker.into());
     let (mut known, mut killed) = (Known::new(), 0);
+    // How long a call takes, in microseconds.
+    let mut usual = 0_u64;
     for call in 0..CALLS {
         wait_if_ending();
         let (vm, mac) = (format!("vm-{worker}-{}", call % 6), format!("06:00:00:00:{worker:02x}:{:02x}", call % 6));
@@ -31,16 +33,20 @@ fn work(desk: &Desk, worker: u8) -> (Known, u32) {
         );
         let releases = call >= 6 && dice.roll(3) == 0;
         let mut verb = desk.verb(if releases { &release } else { &allocate });
-        if dice.roll(3) == 0 {
+        if usual > 0 && dice.roll(3) == 0 {
             let mut process = Process::start(verb);
-            thread::sleep(Duration::from_micros(dice.roll(60_000)));
+            // At any moment of a call as they are here and now, so that hardly any is done before.
+            thread::sleep(Duration::from_micros(dice.roll(usual)));
             process.signal(Signal::SIGKILL);
             let done = process.wait().success();
             killed += u32::from(!done);
             known.remove(&vm);
             continue;
         }
+        let start = Instant::now();
         let outcome = outcome(&mut verb);
+        let took = u64::try_from(start.elapsed().as_micros()).expect("not for ever");
+        usual = if usual == 0 { took } else { usual.midpoint(took) };
         let nothing = releases && outcome.err.contains("has no prefix");
         assert!(outcome.code == Some(0) || nothing, "{outcome:?}");
         if releases {

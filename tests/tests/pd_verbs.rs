@@ -160,6 +160,9 @@ fn a_rebuilt_vm(kind: Kind) {
             ])
         );
         assert_eq!(desk.json(&["rebuild", "--mac", A]), json!([]));
+        let said = desk.done(&["rebuild", "--mac", A]);
+        assert!(said.starts_with(&format!("no lease of MAC {A} in ")) && said.contains("lease6-del"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
         assert_eq!(hosts.sql("SELECT COUNT(*) FROM lease6;").trim(), "2");
         assert_eq!(desk.lines(&["allocate", "--vm", "a", "--mac", A]).len(), 2, "what is reserved stays");
     }

@@ -91,6 +91,7 @@ impl KeaError {
         let url = url.to_owned();
         match error {
             Error::Configuration(problem) => Self::Url { url, problem: problem.to_string() },
+            Error::Database(error) if is_for_now(&*error) => Self::Away { url, reason: error.message().to_owned() },
             Error::Database(error) => Self::NotLetIn { url, reason: error.message().to_owned() },
             Error::Protocol(reason) => Self::Away { url, reason },
             error => Self::Away { url, reason: error.to_string() },
@@ -106,6 +107,14 @@ impl KeaError {
             }
             error => Self::Answer(error.to_string()),
         }
+    }
+}
+
+/// Whether it lets nobody in for the moment, whoever asks: it has too many connections, is starting, or is on its way out.
+fn is_for_now(error: &dyn DatabaseError) -> bool {
+    match error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        Some(error) => matches!(error.number(), 1040 | 1053 | 1203),
+        None => matches!(error.code().as_deref(), Some("53300" | "57P01" | "57P02" | "57P03")),
     }
 }
 

@@ -140,7 +140,10 @@ impl Pool {
                 subnets.entry(mac).or_default().insert(subnet_id);
             }
             let inside = pool.contains(prefix);
-            if entry.kind == HW_ADDRESS && entry.subnet_id == Some(ours) && !inside {
+            if !inside && prefix.contains(&pool) {
+                let what = format!("{prefix} of {whose} has all of pool {pool}: nothing of it can be given");
+                findings.push(Finding::new("around the pool", what));
+            } else if entry.kind == HW_ADDRESS && entry.subnet_id == Some(ours) && !inside {
                 findings.push(Finding::new("outside the pool", format!("{prefix} of {whose}")));
             }
             if entry.kind == HW_ADDRESS && entry.subnet_id != Some(ours) && inside {

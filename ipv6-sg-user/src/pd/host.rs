@@ -17,23 +17,29 @@ pub(super) struct Host {
 impl Pool {
     /// The host of a MAC in our subnet, if there is one.
     pub(super) async fn host(&mut self, mac: Mac) -> Result<Option<Host>, PdError> {
-        let statement = "SELECT CAST(host_id AS {int}), CAST(dhcp6_subnet_id AS {int}), COALESCE(user_context, '') \
-             FROM hosts WHERE dhcp_identifier = ? AND dhcp_identifier_type = ? AND dhcp6_subnet_id IS NOT NULL";
-        let mut found = None;
-        for row in self.database.rows(statement, vec![mac.octets[..].into(), HW_ADDRESS.into()]).await? {
-            let (host_id, other): (i64, i64) = (row.get(0)?, row.get(1)?);
-            let subnet_id = self.settings.subnet_id;
-            if other != i64::from(subnet_id) {
-                return Err(PdError::MacTwice { mac, other, subnet_id });
-            }
-            let context = Context::parse(&row.get::<String>(2)?).map_err(|()| PdError::Context { host_id })?;
-            found = Some(Host { host_id, context });
+        let statement = "SELECT CAST(host_id AS {int}), COALESCE(user_context, '') \
+             FROM hosts WHERE dhcp_identifier = ? AND dhcp_identifier_type = ? AND dhcp6_subnet_id = ?";
+        let values = vec![mac.octets[..].into(), HW_ADDRESS.into(), self.subnet_id()];
+        let Some(row) = self.database.row(statement, values).await? else { return Ok(None) };
+        let host_id = row.get(0)?;
+        let context = Context::parse(&row.get::<String>(1)?).map_err(|()| PdError::Context { host_id })?;
+        Ok(Some(Host { host_id, context }))
+    }
+
+    /// Whether the MAC is of ours alone: nothing is given to one that Kea would serve in two subnets. What it has can be taken back.
+    async fn refuse_mac_twice(&mut self, mac: Mac) -> Result<(), PdError> {
+        let statement = "SELECT CAST(dhcp6_subnet_id AS {int}) FROM hosts \
+             WHERE dhcp_identifier = ? AND dhcp_identifier_type = ? AND dhcp6_subnet_id <> ?";
+        let values = vec![mac.octets[..].into(), HW_ADDRESS.into(), self.subnet_id()];
+        match self.database.row(statement, values).await? {
+            None => Ok(()),
+            Some(row) => Err(PdError::MacTwice { mac, other: row.get(0)?, subnet_id: self.settings.subnet_id }),
         }
-        Ok(found)
     }
 
     /// The same, made where there is none, and with the VM's name.
     pub(super) async fn host_of(&mut self, vm: &str, mac: Mac) -> Result<Host, PdError> {
+        self.refuse_mac_twice(mac).await?;
         let Some(mut host) = self.host(mac).await? else {
             let mut context = Context::default();
             context.set_vm(vm);

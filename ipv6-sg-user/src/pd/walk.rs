@@ -46,7 +46,8 @@ impl Pool {
             for Reserved { block, rests_since, .. } in page {
                 let is_ripe = ripe.is_some_and(|ripe| rests_since.is_some_and(|since| since <= ripe));
                 if !is_ripe && block.last() >= at {
-                    let end = Some(block.first.min(pool.last()));
+                    // What begins beyond the pool ends none of its gaps: the pool does.
+                    let end = if block.first > pool.last() { pool.after() } else { Some(block.first) };
                     if let Some(block) = fit(at, end, length, &reserved) {
                         return Ok(Some(Gap { block, begins: at }));
                     }

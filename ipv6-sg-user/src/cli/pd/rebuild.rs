@@ -1,5 +1,7 @@
 //! `ipv6-sg pd rebuild`: a VM that was installed anew.
 
+use std::io::Write as _;
+
 use anyhow::Result;
 
 use super::super::context::Context;
@@ -26,6 +28,11 @@ impl Rebuild {
         let leases = super::with_pool(&settings, async |pool| pool.rebuild(mac).await)?;
         if self.format.json {
             return output::json(&mut context.out, &leases);
+        }
+        if leases.is_empty() {
+            let url = &settings.database.url;
+            let elsewhere = "where Kea keeps leases elsewhere (memfile), its command lease6-del drops them";
+            return Ok(writeln!(context.out, "no lease of MAC {mac} in {url}; {elsewhere}")?);
         }
         let rows = leases.into_iter().map(|lease| [lease.lease, lease.duid]);
         Ok(output::table(&mut context.out, Some(["LEASE", "DUID"]), rows)?)

@@ -66,7 +66,8 @@ impl Pool {
                 break;
             }
             for piece in missing {
-                self.database.define(&piece.make).await?;
+                // Somebody who writes prefixes just now may be in the way.
+                self.at_once(async |pool| Ok(pool.database.define(&piece.make).await?)).await?;
                 done.installed.push((piece.name, piece.purpose));
             }
         }
