@@ -31,7 +31,9 @@ fn start(interval: Duration, known: impl FnOnce(&Client) -> Option<Inventory>) -
     let rate = Rate { interval, least: SOON, retry: interval, longest: Duration::from_secs(60) };
     let tell = move |event| drop(told.send(event));
     let poller = Poller::start(move || client.inventory(), rate, store.clone(), known, tell).expect("a thread");
-    Polled { poller, events, management, store, _directory: directory }
+    let polled = Polled { poller, events, management, store, _directory: directory };
+    assert!(matches!(polled.next(), Event::Answered));
+    polled
 }
 
 const SOON: Duration = Duration::from_millis(5);
