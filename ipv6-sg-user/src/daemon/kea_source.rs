@@ -77,11 +77,7 @@ impl KeaSource {
 
     /// Whether an event is about what is wanted.
     pub(super) fn hear(&mut self, event: KeaEvent) -> bool {
-        match &event {
-            Event::Answered | Event::Changed(_) | Event::Recovered => self.answers = true,
-            Event::Failed(_) => self.answers = false,
-            Event::NotKept(_) => {}
-        }
+        self.answers = event.is_answer().unwrap_or(self.answers);
         match event {
             Event::Changed(delegations) => {
                 self.delegations = Some(delegations);

@@ -50,17 +50,18 @@ async fn listen(database: &state::Database, changed: impl Fn()) {
             Ok(Some(mut changes)) => {
                 is_told = false;
                 changed();
-                loop {
+                let lost = loop {
                     match tokio::time::timeout(RENEWED, changes.next()).await {
                         Ok(Ok(())) => changed(),
-                        Ok(Err(_)) => {
-                            changed();
-                            break;
-                        }
+                        Ok(Err(_)) => break true,
                         // A connection that is cut without a word tells nothing for ever: a new one now and then.
-                        Err(_) => break,
+                        Err(_) => break false,
                     }
+                };
+                if !lost {
+                    continue;
                 }
+                changed();
             }
             Err(error) if !is_told => {
                 is_told = true;

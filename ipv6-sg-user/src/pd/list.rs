@@ -25,6 +25,14 @@ pub struct Delegation {
     pub via: std::net::Ipv6Addr,
 }
 
+/// A prefix that is reserved for a MAC.
+pub(super) struct Reserved {
+    pub(super) mac: Mac,
+    /// What its host says.
+    pub(super) context: Context,
+    pub(super) prefix: Ipv6Net,
+}
+
 /// Anything as its text.
 pub(super) fn text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
@@ -36,13 +44,28 @@ impl Pool {
     /// # Errors
     /// The database refuses, or is away.
     pub async fn list(&mut self) -> Result<Vec<Delegation>, PdError> {
+        let reserved = self.reserved().await?.into_iter();
+        let mut delegations: Vec<_> = reserved
+            .map(|Reserved { mac, context, prefix }| Delegation {
+                vm: context.vm().map(ToOwned::to_owned),
+                mac,
+                prefix,
+                via: eui64::link_local(mac).to_ip(),
+            })
+            .collect();
+        delegations.sort_by_key(|delegation| delegation.prefix);
+        Ok(delegations)
+    }
+
+    /// All prefixes of the pool that are reserved for MACs.
+    pub(super) async fn reserved(&mut self) -> Result<Vec<Reserved>, PdError> {
         let address = self.database.kind().shown("r.address", self.database.schema().reservations);
         let statement = format!(
             "SELECT h.dhcp_identifier, COALESCE(h.user_context, ''), {address}, CAST(r.prefix_len AS {{int}}) \
              FROM hosts h JOIN ipv6_reservations r ON r.host_id = h.host_id \
              WHERE h.dhcp_identifier_type = {HW_ADDRESS} AND h.dhcp6_subnet_id = ? AND r.type = {PREFIX}"
         );
-        let mut delegations = Vec::new();
+        let mut reserved = Vec::new();
         let subnet_id = self.subnet_id();
         for row in self.database.rows(&statement, vec![subnet_id]).await? {
             let octets: Result<[u8; 6], _> = row.get::<Vec<u8>>(0)?.try_into();
@@ -51,12 +74,10 @@ impl Pool {
             if !self.settings.pool.contains(&prefix) {
                 continue;
             }
-            let mac = Mac { octets };
-            let vm = Context::parse(&row.get::<String>(1)?).unwrap_or_default().vm().map(ToOwned::to_owned);
-            let via = std::net::Ipv6Addr::from(eui64::link_local(mac).octets);
-            delegations.push(Delegation { vm, mac, prefix, via });
+            // What others have written there says nothing of ours.
+            let context = Context::parse(&row.get::<String>(1)?).unwrap_or_default();
+            reserved.push(Reserved { mac: Mac { octets }, context, prefix });
         }
-        delegations.sort_by_key(|delegation| delegation.prefix);
-        Ok(delegations)
+        Ok(reserved)
     }
 }

@@ -29,6 +29,17 @@ pub enum Event<T, E> {
     NotKept(StoreError),
 }
 
+impl<T, E> Event<T, E> {
+    /// Whether the last question was answered, if this tells it.
+    pub const fn is_answer(&self) -> Option<bool> {
+        match self {
+            Self::Answered | Self::Changed(_) | Self::Recovered => Some(true),
+            Self::Failed(_) => Some(false),
+            Self::NotKept(_) => None,
+        }
+    }
+}
+
 /// Who is told; nobody any more after the end.
 type Listener<T, E> = Arc<Mutex<Option<Box<dyn FnMut(Event<T, E>) + Send>>>>;
 

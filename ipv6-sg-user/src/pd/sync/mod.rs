@@ -13,10 +13,10 @@ use ipv6_sg_common::mac::Mac;
 
 pub use plan::{Action, Recorded, Resident, Rule, Step, plan};
 
+use super::list::Reserved;
 use super::names::{self, Context};
 use super::release::Whose;
 use super::{PdError, Pool};
-use crate::kea::reservations::{HW_ADDRESS, PREFIX, prefix};
 
 /// The keys of a VM's context: the cloud that says that it is there, and since when that does not.
 const FOLLOWS: &str = "follows";
@@ -29,22 +29,8 @@ impl Pool {
     /// The database refuses, or is away.
     pub async fn recorded(&mut self, length: u8) -> Result<(i64, Vec<Recorded>), PdError> {
         let now = self.at_once(async |pool| Ok(pool.lock().await?.now)).await?;
-        let address = self.database.kind().shown("r.address", self.database.schema().reservations);
-        let statement = format!(
-            "SELECT h.dhcp_identifier, COALESCE(h.user_context, ''), {address}, CAST(r.prefix_len AS {{int}}) \
-             FROM hosts h JOIN ipv6_reservations r ON r.host_id = h.host_id \
-             WHERE h.dhcp_identifier_type = {HW_ADDRESS} AND h.dhcp6_subnet_id = ? AND r.type = {PREFIX}"
-        );
         let mut recorded: BTreeMap<Mac, Recorded> = BTreeMap::new();
-        let subnet_id = self.subnet_id();
-        for row in self.database.rows(&statement, vec![subnet_id]).await? {
-            let octets: Result<[u8; 6], _> = row.get::<Vec<u8>>(0)?.try_into();
-            let prefix = prefix(&row.get::<String>(2)?, row.get(3)?);
-            let (Ok(octets), Ok(prefix)) = (octets, prefix) else { continue };
-            if !self.settings.pool.contains(&prefix) {
-                continue;
-            }
-            let (mac, context) = (Mac { octets }, Context::parse(&row.get::<String>(1)?).unwrap_or_default());
+        for Reserved { mac, context, prefix } in self.reserved().await? {
             let known = recorded.entry(mac).or_insert_with(|| Recorded {
                 mac,
                 vm: context.vm().map(ToOwned::to_owned),
