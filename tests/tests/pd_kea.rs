@@ -26,35 +26,17 @@ fn refused(settings: &state::Database) -> String {
     read(settings, &[], None).expect_err("no such database").to_string()
 }
 
-/// Statements that reserve a prefix, as an operator would type them.
-fn reserve(hosts: &Hosts, release: Release, mac: &str, subnet_id: u32, prefix: &str, length: u8) {
-    let mac = mac.replace(':', "");
-    let (identifier, address) = match (hosts.server().kind(), release) {
-        (Kind::Postgres, Release::Kea2_2) => (format!("decode('{mac}', 'hex')"), format!("'{prefix}'")),
-        (Kind::Postgres, _) => (format!("decode('{mac}', 'hex')"), format!("'{prefix}'::inet")),
-        (Kind::Mysql, Release::Kea2_2) => (format!("UNHEX('{mac}')"), format!("'{prefix}'")),
-        (Kind::Mysql, _) => (format!("UNHEX('{mac}')"), format!("INET6_ATON('{prefix}')")),
-    };
-    hosts.sql(&format!(
-        "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_id) \
-         SELECT {identifier}, 0, {subnet_id} FROM (SELECT 1) one WHERE NOT EXISTS \
-         (SELECT 1 FROM hosts WHERE dhcp_identifier = {identifier} AND dhcp6_subnet_id = {subnet_id}); \
-         INSERT INTO ipv6_reservations (address, prefix_len, type, host_id) SELECT {address}, {length}, 2, host_id \
-         FROM hosts WHERE dhcp_identifier = {identifier} AND dhcp6_subnet_id = {subnet_id};"
-    ));
-}
-
 fn what_is_reserved_is_read(kind: Kind) {
     let server = Server::start(kind);
     for release in Release::ALL {
         let hosts = Hosts::new(&server, release);
         let (a, b, c) = ("06:00:00:00:00:01", "06:00:00:00:00:02", "06:00:00:00:00:03");
-        reserve(&hosts, release, a, 1, "2001:db8:f000:10::", 60);
-        reserve(&hosts, release, a, 1, "2001:db8:f000:20::", 60);
-        reserve(&hosts, release, b, 2, "2001:db8:f001::", 48);
-        reserve(&hosts, release, c, 1, "2001:db8:f000:31::", 60);
+        hosts.reserve(release, a, 1, "2001:db8:f000:10::/60");
+        hosts.reserve(release, a, 1, "2001:db8:f000:20::/60");
+        hosts.reserve(release, b, 2, "2001:db8:f001::/48");
+        hosts.reserve(release, c, 1, "2001:db8:f000:31::/60");
         // An address is no prefix.
-        hosts.sql("UPDATE ipv6_reservations SET type = 0 WHERE 1 = 0;");
+        hosts.sql(&hosts.reservation(release, b, "2001:db8:f000:40::1/128").replace(", 2, (SELECT", ", 0, (SELECT"));
         let reservation = |id, text: &str, subnet_id, prefix: &str| Reservation {
             id,
             mac: mac(text),

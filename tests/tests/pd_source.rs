@@ -53,22 +53,6 @@ impl Delegated {
     }
 }
 
-fn reserve(hosts: &Hosts, mac: &str, prefix: &str) {
-    let (address, length) = prefix.split_once('/').expect("a prefix");
-    let mac = mac.replace(':', "");
-    let identifier = match hosts.server().kind() {
-        Kind::Postgres => format!("decode('{mac}', 'hex')"),
-        Kind::Mysql => format!("UNHEX('{mac}')"),
-    };
-    let of = format!("dhcp_identifier = {identifier}");
-    hosts.sql(&format!(
-        "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_id) SELECT {identifier}, 0, 1 \
-         FROM (SELECT 1) one WHERE NOT EXISTS (SELECT 1 FROM hosts WHERE {of}); \
-         INSERT INTO ipv6_reservations (address, prefix_len, type, host_id) \
-         SELECT '{address}', {length}, 2, host_id FROM hosts WHERE {of};"
-    ));
-}
-
 fn release(hosts: &Hosts, prefix: &str) {
     let address = prefix.split('/').next().expect("an address");
     hosts.sql(&format!("DELETE FROM ipv6_reservations WHERE address = '{address}';"));
@@ -82,10 +66,10 @@ fn what_is_reserved_is_the_vms(kind: Kind) {
     let mut daemon = host.hypervisor.daemon();
     let nic = host.started();
     assert_eq!(delegated.sends(FIRST), Reason::SourceSpoofed);
-    reserve(&hosts, &nic.mac.to_string(), FIRST);
+    hosts.reserve(Release::Kea2_2, &nic.mac.to_string(), 1, FIRST);
     delegated.awaits(FIRST, Reason::Allowed);
     assert_eq!(delegated.sends(SECOND), Reason::SourceSpoofed);
-    reserve(&hosts, &nic.mac.to_string(), SECOND);
+    hosts.reserve(Release::Kea2_2, &nic.mac.to_string(), 1, SECOND);
     delegated.awaits(SECOND, Reason::Allowed);
     assert_eq!((delegated.sends(FIRST), delegated.is_up()), (Reason::Allowed, Some(true)));
 
@@ -94,7 +78,7 @@ fn what_is_reserved_is_the_vms(kind: Kind) {
     let next = Nic::new(6, &other);
     host.agent().run(&next.vm, 2, &[&next]);
     host.agent().done(&next.started());
-    reserve(&hosts, &next.mac.to_string(), "2001:db8:f000:18::/61");
+    hosts.reserve(Release::Kea2_2, &next.mac.to_string(), 1, "2001:db8:f000:18::/61");
     daemon.wait_for(&format!("2001:db8:f000:18::/61 is reserved for {}, and cannot be: ", next.mac));
     assert_eq!(delegated.sends(FIRST), Reason::Allowed);
     let inside = "2001:db8:f000:18::5".parse().expect("an address");

@@ -134,11 +134,64 @@ impl<'a> Hosts<'a> {
         self.server.client(&self.name)
     }
 
+    /// A MAC, as a statement writes it.
+    pub fn identifier(&self, mac: &str) -> String {
+        let digits = mac.replace(':', "");
+        match self.server.kind() {
+            Kind::Postgres => format!("decode('{digits}', 'hex')"),
+            Kind::Mysql => format!("UNHEX('{digits}')"),
+        }
+    }
+
+    /// An address, as a statement writes it for the tables of a release.
+    pub fn address(&self, release: Release, text: &str) -> String {
+        match (self.server.kind(), release) {
+            (Kind::Mysql, Release::Kea2_6 | Release::Kea3_0) => format!("INET6_ATON('{text}')"),
+            _ => format!("'{text}'"),
+        }
+    }
+
+    /// Makes a host by hand, if there is none in the subnet.
+    #[track_caller]
+    pub fn host(&self, mac: &str, subnet_id: u32) {
+        let identifier = self.identifier(mac);
+        self.sql(&format!(
+            "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_id) \
+             SELECT {identifier}, 0, {subnet_id} FROM (SELECT 1) one WHERE NOT EXISTS \
+             (SELECT 1 FROM hosts WHERE dhcp_identifier = {identifier} AND dhcp6_subnet_id = {subnet_id});"
+        ));
+    }
+
+    /// A statement that reserves a prefix for a MAC whose host is there.
+    pub fn reservation(&self, release: Release, mac: &str, prefix: &str) -> String {
+        let (address, length) = prefix.split_once('/').expect("a prefix");
+        let (address, identifier) = (self.address(release, address), self.identifier(mac));
+        format!(
+            "INSERT INTO ipv6_reservations (address, prefix_len, type, host_id) \
+             VALUES ({address}, {length}, 2, (SELECT host_id FROM hosts WHERE dhcp_identifier = {identifier}));"
+        )
+    }
+
+    /// Reserves a prefix by hand, as an operator would type it.
+    #[track_caller]
+    pub fn reserve(&self, release: Release, mac: &str, subnet_id: u32, prefix: &str) {
+        self.host(mac, subnet_id);
+        self.sql(&self.reservation(release, mac, prefix));
+    }
+
     /// Runs a statement that may be refused.
     #[track_caller]
     pub fn try_sql(&self, statement: &str) -> Outcome {
         let flag = if self.server.kind() == Kind::Postgres { "-c" } else { "-e" };
         outcome(self.server.client(&self.name).args([flag, statement]))
+    }
+
+    /// Runs a statement that must be refused, with one of these words.
+    #[track_caller]
+    pub fn refuses(&self, statement: &str, words: &[&str]) {
+        let outcome = self.try_sql(statement);
+        assert_ne!(outcome.code, Some(0), "{statement}: {outcome:?}");
+        assert!(words.iter().any(|word| outcome.err.contains(word)), "{statement}: {outcome:?}");
     }
 }
 
