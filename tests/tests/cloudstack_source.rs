@@ -5,15 +5,16 @@ use std::process::Command;
 
 use ipv6_sg::kernel::Pins;
 use ipv6_sg_common::abi::{Direction, maps};
+use ipv6_sg_common::mac::Mac;
 use ipv6_sg_common::verdict::Reason;
 use ipv6_sg_tests::frame::{flags::SYN, tcp};
-use ipv6_sg_tests::lab::{CloudHost, Guest, eventually, run};
+use ipv6_sg_tests::lab::{CloudHost, Guest, Ip, Nic, eventually, run};
 use ipv6_sg_tests::management::{Cloud, Fault, HERE, Management, id};
 use serde_json::json;
 
 /// A VM of the management server's, behind its tap.
 fn plug(host: &CloudHost, number: u32) -> Guest {
-    host.hypervisor.tapped(&format!("vnet{number}"), Cloud::mac(number), ipv6_sg_tests::lab::Ip::Silent)
+    host.hypervisor.tapped(&format!("vnet{number}"), Cloud::mac(number), Ip::Silent)
 }
 
 /// Whether somebody may open a connection to port 22 of a VM.
@@ -88,14 +89,25 @@ fn what_the_management_server_answers_is_enforced() {
     let second = plug(&host, 2);
     host.hypervisor.wait_guarded("vnet2");
     assert!(!opens(&host, &second, 2, Cloud::address(7), 1007));
-    // A VM on another network has the same MAC, but for the first octet: the one that is guarded stays so.
+    // Another VM has the same MAC, but for the first octet: the one that is guarded stays so.
+    let [_, rest @ ..] = Cloud::mac(2).octets;
+    let alike = Mac { octets: [&[0x02], &rest[..]].concat().try_into().expect("six octets") };
     management.change(|cloud| {
         let twin = cloud.vm(9, HERE, &[]);
-        twin["nic"][0]["macaddress"] = Cloud::mac(2).to_string().replacen("06", "02", 1).into();
+        twin["nic"][0]["macaddress"] = alike.to_string().into();
     });
     daemon.wait_for("they are left as they are");
     host.agent().done("can_bridge_firewall --privnic up0");
     assert_eq!(host.hypervisor.programs("vnet2"), 2);
+    // It has a tap too, and libvirt says which.
+    let twin = host.hypervisor.tapped("vnet9", alike, Ip::Silent);
+    for (number, guest) in [(2, &second), (9, &twin)] {
+        let nic = Nic::new(number, guest);
+        host.agent().run(&nic.vm, number, &[&nic]);
+    }
+    host.hypervisor.wait_guarded("vnet9");
+    let whose = |tap: &str| host.hypervisor.json(&format!("ports {tap}"))[0]["vm"].clone();
+    assert_eq!((whose("vnet2"), whose("vnet9")), ("i-2-2-VM".into(), "i-2-9-VM".into()));
     management.change(|cloud| cloud.vms.retain(|vm| vm["instancename"] != "i-2-9-VM"));
     // One that CloudStack does not run here any more is let go.
     management.change(|cloud| cloud.vms.retain(|vm| vm["instancename"] != "i-2-2-VM"));

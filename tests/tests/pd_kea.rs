@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use ipv6_sg::kea::{Changes, Database, KeaError, Kind, Reservation, Reserved};
+use ipv6_sg::kea::{Change, Changes, Database, KeaError, Kind, Reservation, Reserved};
 use ipv6_sg::state;
 use ipv6_sg_common::mac::Mac;
-use ipv6_sg_tests::lab::kea::{Hosts, Release, Server, write_secret};
+use ipv6_sg_tests::lab::kea::{Desk, Hosts, POOL, Release, Server, write_secret};
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
@@ -117,13 +117,52 @@ fn what_is_no_such_database_in_mariadb() {
     what_is_no_such_database(Kind::Mysql, "Access denied for user 'kea'@'localhost'");
 }
 
+/// What is done, how, and what is told of it.
+type Step<'a> = (&'a str, &'a dyn Fn(), &'a [Change]);
+
+/// Each tells whose it is, so that of many hypervisors only one looks; and what may be about all, by hand, tells all.
 #[test]
 fn changes_are_heard_of_where_the_database_tells() {
     let server = Server::start(Kind::Postgres);
-    let hosts = Hosts::new(&server, Release::Kea2_2);
-    runtime().block_on(async {
-        let mut changes = Changes::listen(&hosts.settings()).await.expect("an answer").expect("PostgreSQL tells");
-        hosts.sql("NOTIFY ipv6_sg_reservations;");
-        tokio::time::timeout(ipv6_sg_tests::lab::PATIENCE, changes.next()).await.expect("soon").expect("a change");
-    });
+    let (a, b) = ("06:00:00:00:00:0a", "06:00:00:00:00:0b");
+    let of = |text: &str| Change::Of(mac(text));
+    for release in [Release::Kea2_2, Release::Kea3_0] {
+        let hosts = Hosts::new(&server, release);
+        let desk = Desk::new(&hosts, POOL);
+        desk.done(&["init"]);
+        let change_mac = format!(
+            "UPDATE hosts SET dhcp_identifier = '\\x06000000000b' WHERE dhcp_identifier = '\\x{}';",
+            a.replace(':', "")
+        );
+        runtime().block_on(async {
+            let mut changes = Changes::listen(&hosts.settings()).await.expect("an answer").expect("PostgreSQL tells");
+            let steps: [Step<'_>; 6] = [
+                ("given", &|| drop(desk.lines(&["allocate", "--vm", "a", "--mac", a])), &[of(a)]),
+                ("another's MAC", &|| drop(hosts.sql(&change_mac)), &[of(a), of(b)]),
+                ("taken", &|| drop(desk.lines(&["release", "--mac", b])), &[of(b)]),
+                ("given again", &|| drop(desk.lines(&["allocate", "--vm", "b", "--mac", b])), &[of(b)]),
+                (
+                    "the host deleted",
+                    &|| drop(hosts.sql("DELETE FROM hosts WHERE dhcp_identifier_type = 0;")),
+                    &[of(b)],
+                ),
+                ("emptied", &|| drop(hosts.sql("TRUNCATE ipv6_reservations;")), &[Change::Any]),
+            ];
+            for (what, act, told) in steps {
+                act();
+                // Whoever is told in vain looks in vain: what comes last is a mark, and nothing else is before it.
+                hosts.sql("NOTIFY ipv6_sg_reservations, 'mark';");
+                let mut heard = BTreeSet::new();
+                loop {
+                    let next = tokio::time::timeout(ipv6_sg_tests::lab::PATIENCE, changes.next()).await;
+                    match next.expect("soon").expect("a change") {
+                        Change::Any if told != [Change::Any] || !heard.is_empty() => break,
+                        change => drop(heard.insert(format!("{change:?}"))),
+                    }
+                }
+                let told: BTreeSet<_> = told.iter().map(|change| format!("{change:?}")).collect();
+                assert_eq!(heard, told, "{release:?}: {what}");
+            }
+        });
+    }
 }

@@ -5,14 +5,16 @@
 //!
 //! - [`agent`]: the calls that CloudStack's agent makes on this host
 //! - [`api`]: what the management server answers when it is asked
+//! - `bare`: what is wanted of a NIC of which nothing is known but its MAC
 //! - [`ipv4_script`]: the script that filters IPv4
 //! - [`libvirt`]: what runs on this host
 //! - [`taps`]: the taps of this host, and whose they are
 
 pub mod agent;
 pub mod api;
+mod bare;
 pub mod ipv4_script;
 pub mod libvirt;
 pub mod taps;
 
-pub use taps::Taps;
+pub use taps::{Owner, Taps};

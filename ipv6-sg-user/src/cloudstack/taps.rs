@@ -4,12 +4,25 @@ use std::collections::BTreeMap;
 
 use ipv6_sg_common::mac::Mac;
 
+use super::libvirt::Domain;
+
 /// The taps of this host: the MAC of each, by its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Taps {
     by_name: BTreeMap<String, Mac>,
     /// By what libvirt gives a tap: the VM's MAC with another first octet.
     by_guest: BTreeMap<[u8; 5], Vec<String>>,
+    /// Whose each is, by its name, where libvirt was asked.
+    owners: BTreeMap<String, Owner>,
+}
+
+/// The NIC that a tap is of: of two NICs of one VM that have the same MAC, either.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    /// The VM's name.
+    pub vm: String,
+    /// The NIC's MAC.
+    pub mac: Mac,
 }
 
 impl Taps {
@@ -30,20 +43,50 @@ impl Taps {
         self.by_name.contains_key(name)
     }
 
+    /// Whether it is known of all whose they are: by their MACs, or because libvirt said so.
+    pub fn are_told_apart(&self) -> bool {
+        let mut alike = self.by_guest.values().filter(|taps| taps.len() > 1).flatten();
+        alike.all(|tap| self.owners.contains_key(tap))
+    }
+
+    /// Takes from libvirt whose they are: its domains that run.
+    pub fn tell_apart<'a>(&mut self, running: impl IntoIterator<Item = &'a Domain>) {
+        let mut owners = BTreeMap::new();
+        for domain in running {
+            for (tap, mac) in &domain.taps {
+                // Another's may have the name by now.
+                if self.made_for(*mac).contains(tap) {
+                    owners.insert(tap.clone(), Owner { vm: domain.name.clone(), mac: *mac });
+                }
+            }
+        }
+        self.owners = owners;
+    }
+
+    /// Whose each is, by its name; nothing of those that libvirt was not asked about.
+    pub const fn owners(&self) -> &BTreeMap<String, Owner> {
+        &self.owners
+    }
+
     /// Those that libvirt made for a NIC with this MAC, or for another NIC whose MAC differs in the first octet alone.
     pub fn made_for(&self, mac: Mac) -> &[String] {
         self.by_guest.get(&guest(mac)).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The tap of a NIC that somebody has `named`. Where libvirt made it, the MAC decides: the agent names the tap of a VM's
-    /// first NIC for all of them. `None` when what was named is the tap of another NIC. A tap that `is_anothers` was made for
+    /// Whether libvirt says that it is another VM's.
+    pub fn is_anothers(&self, tap: &str, vm: &str) -> bool {
+        self.owners.get(tap).is_some_and(|owner| owner.vm != vm)
+    }
+
+    /// The tap of a VM's NIC that somebody has `named`. Where libvirt made it, the MAC decides: the agent names the tap of a VM's
+    /// first NIC for all of them. `None` when what was named is the tap of another NIC. A tap that `is_said` was made for
     /// another NIC whose MAC gives a tap the same one.
-    pub fn of<'a>(&'a self, mac: Mac, named: &'a str, is_anothers: impl Fn(&str) -> bool) -> Option<&'a str> {
-        let made = self.made_for(mac);
-        if made.iter().any(|tap| tap == named) {
+    pub fn of<'a>(&'a self, vm: &str, mac: Mac, named: &'a str, is_said: impl Fn(&str) -> bool) -> Option<&'a str> {
+        let made = || self.made_for(mac).iter().filter(|tap| !self.is_anothers(tap, vm));
+        if made().any(|tap| tap == named) {
             return Some(named);
         }
-        if let Some(free) = made.iter().find(|tap| !is_anothers(tap)) {
+        if let Some(free) = made().find(|tap| !is_said(tap)) {
             return Some(free);
         }
         let is_anothers = named.is_empty() || self.by_name.get(named).is_some_and(|mac| is_libvirts(*mac));
@@ -81,14 +124,49 @@ mod tests {
             (taps(&[("vnet1", "52:54:00:00:00:01")]), Some("vnet1"), 0),
         ] {
             let guest = mac("06:7a:88:00:00:01");
-            assert_eq!(present.of(guest, "vnet1", |_| false), wanted, "{present:?}");
+            assert_eq!(present.of("a", guest, "vnet1", |_| false), wanted, "{present:?}");
             assert_eq!(present.made_for(guest).len(), made, "{present:?}");
         }
         // Those that are said to be others' are not its own.
         let present = taps(&[("vnet0", "fe:7a:88:00:00:01"), ("vnet2", "fe:7a:88:00:00:01")]);
-        let of = |named, anothers: &[&str]| present.of(mac("02:7a:88:00:00:01"), named, |tap| anothers.contains(&tap));
+        let of =
+            |named, anothers: &[&str]| present.of("a", mac("02:7a:88:00:00:01"), named, |tap| anothers.contains(&tap));
         assert_eq!(of("vnet1", &["vnet0"]), Some("vnet2"));
         assert_eq!(of("vnet1", &["vnet0", "vnet2"]), Some("vnet1"));
         assert_eq!(of("", &["vnet0", "vnet2"]), None);
+    }
+
+    #[test]
+    fn whose_they_are() {
+        let mac = |text: &str| text.parse::<Mac>().unwrap();
+        let (one, other) = ("06:7a:88:00:00:01", "02:7a:88:00:00:01");
+        let tap = |name: &str| (name.to_owned(), mac("fe:7a:88:00:00:01"));
+        let domain = |name: &str, taps: &[(&str, &str)]| Domain {
+            name: name.to_owned(),
+            id: None,
+            taps: taps.iter().map(|(tap, text)| ((*tap).to_owned(), mac(text))).collect(),
+        };
+        let mut taps = Taps::new(["vnet1", "vnet2", "vnet3"].map(tap));
+        assert!(!taps.are_told_apart() && Taps::new([tap("vnet1")]).are_told_apart());
+        let running = [
+            domain("a", &[("vnet1", one), ("vnet9", one)]),
+            domain("b", &[("vnet2", other)]),
+            // The name is of another MAC's.
+            domain("c", &[("vnet3", "06:7a:88:00:00:03")]),
+        ];
+        taps.tell_apart(&running);
+        assert!(!taps.are_told_apart());
+        let owners: Vec<_> = taps.owners().iter().map(|(tap, owner)| (&**tap, &*owner.vm, owner.mac)).collect();
+        assert_eq!(owners, [("vnet1", "a", mac(one)), ("vnet2", "b", mac(other))]);
+        // Of its own the one that is named, and else any; what libvirt says nothing of may be its.
+        let of = |vm, named, said: &[&str]| taps.of(vm, mac(one), named, |tap| said.contains(&tap));
+        assert_eq!(
+            (of("a", "vnet1", &[]), of("a", "vnet2", &[]), of("a", "", &[])),
+            (Some("vnet1"), Some("vnet1"), Some("vnet1"))
+        );
+        assert_eq!(
+            (of("b", "vnet1", &[]), of("c", "vnet1", &[]), of("c", "", &["vnet3"])),
+            (Some("vnet2"), Some("vnet3"), None)
+        );
     }
 }

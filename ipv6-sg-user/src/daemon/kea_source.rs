@@ -65,7 +65,8 @@ impl KeaSource {
         // The steward has ended when nobody hears.
         let tell = move |event| drop(news.send(News::Kea(event)));
         let poller = Poller::start(move || asking.ask(), rate(&asked.settings), store, known, tell)?;
-        let listening = Listening::start(asked.settings.database.clone(), poller.hurrying())?;
+        let (database, wanted) = (asked.settings.database.clone(), asked.wanted.clone());
+        let listening = Listening::start(database, wanted, poller.hurrying())?;
         asked.asking = Some((poller, listening));
         Ok(())
     }

@@ -2,17 +2,18 @@
 //!
 //! What came together is done together. A source that says something wrong is told so, and what was wanted before stays.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use anyhow::{Context as _, Result};
-use ipv6_sg_common::mac::Mac;
 use tokio::sync::watch;
 
 use super::api_source::ApiSource;
 use super::calls::Calls;
 use super::desire::{desired, xdp};
+use super::doubt::Doubt;
 use super::enforcer::{Order, Request};
+use super::found::Found;
 use super::health::Health;
 use super::kea_source::KeaSource;
 use super::links::attachments;
@@ -20,10 +21,9 @@ use super::news::{About, News};
 use super::reload::reloaded;
 use super::status::Status;
 use crate::cloudstack::Taps;
-use crate::cloudstack::agent;
 use crate::compile::{self, Image, Memory};
 use crate::kernel::Attachment;
-use crate::links;
+use crate::links::{self, Link};
 use crate::sources::{self, Agent, LeftOut, Said, Together};
 use crate::state::{Declarations, Model, Settings, directory};
 
@@ -38,6 +38,8 @@ pub(super) struct Steward {
     /// The interfaces that were here when it was last looked.
     present: Option<Vec<Attachment>>,
     pub(super) taps: Taps,
+    /// Whether it is known of all of them whose they are.
+    doubt: Doubt,
     /// Where the agent's NICs were last found.
     found: Found,
     /// What was compiled last.
@@ -45,9 +47,6 @@ pub(super) struct Steward {
     /// VMs of whom something that the agent has said is not heard, for it contradicts the files or what else it has said.
     left_out: BTreeSet<String>,
 }
-
-/// The agent's NICs, each with its tap and whether that is here; and the taps of system VMs.
-type Found = (BTreeMap<(String, Mac), Option<(String, bool)>>, BTreeSet<String>);
 
 /// What is wanted now.
 pub(super) struct Whole {
@@ -69,12 +68,13 @@ impl Steward {
         let (api, kea) = (ApiSource::open(settings)?, KeaSource::open(settings)?);
         let health = watch::Sender::new(Health { cloudstack: api.answers(), kea: kea.answers() });
         let links = links::present().context("cannot list interfaces")?;
-        let (present, taps) = (Some(attachments(&links)), sources::taps(links));
-        let (settings, found, left_out) = (settings.clone(), Found::default(), BTreeSet::new());
-        let memory = Memory::default();
-        let mut steward = Self { settings, files, agent, api, kea, health, present, taps, found, memory, left_out };
+        let (settings, present, taps) = (settings.clone(), None, Taps::default());
+        let (doubt, found, memory, left_out) = (Doubt::default(), Found::default(), Memory::default(), BTreeSet::new());
+        let mut steward =
+            Self { settings, files, agent, api, kea, health, present, taps, doubt, found, memory, left_out };
+        steward.take_in(links);
         steward.look_at_agent();
-        steward.found = steward.find();
+        steward.found = Found::new(&steward.agent, &steward.taps);
         let whole = steward.whole()?;
         let order = steward.order(&whole, false);
         Ok((steward, order))
@@ -96,7 +96,7 @@ impl Steward {
 
     /// Hears until it is told to stop, or nobody is left to speak.
     pub(super) fn run(mut self, news: &Receiver<News>, enforcer: &Sender<Request>) {
-        while let Ok(first) = news.recv() {
+        while let Some(first) = self.doubt.next(news) {
             let (mut calls, mut about) = (Calls::default(), About::default());
             for news in std::iter::once(first).chain(news.try_iter()) {
                 match news {
@@ -131,7 +131,8 @@ impl Steward {
             send(enforcer, Request::Links)?;
         }
         self.health.send_replace(Health { cloudstack: self.api.answers(), kea: self.kea.answers() });
-        let moved = (about.links || !calls.is_empty()) && self.look_at_links();
+        // What is answered may leave open whose a tap is.
+        let moved = (about.links || about.answers || !calls.is_empty()) && self.look_at_links();
         let reread = if about.files { self.read_files(enforcer)? } else { None };
         if !calls.is_empty() {
             return calls.serve(self, enforcer);
@@ -224,10 +225,19 @@ impl Steward {
         Order { desired: Box::new(desired), xdp, doubt, asked_about, done: None, present: None }
     }
 
+    /// Takes in which interfaces are here.
+    fn take_in(&mut self, links: Vec<Link>) {
+        let before = self.present.replace(attachments(&links));
+        self.taps = sources::taps(links);
+        let libvirt_dir = &self.settings.cloudstack.libvirt_dir;
+        let told = sources::tell_apart(&mut self.taps, self.api.inventory(), libvirt_dir);
+        self.doubt.take_in(told, before != self.present);
+    }
+
     /// Finds where the agent's NICs are now; whether that is elsewhere than before.
     pub(super) fn look_at_links(&mut self) -> bool {
         match links::present() {
-            Ok(links) => (self.present, self.taps) = (Some(attachments(&links)), sources::taps(links)),
+            Ok(links) => self.take_in(links),
             Err(error) => {
                 tracing::error!("cannot list interfaces: {error}");
                 // Whoever needs them has to look himself.
@@ -236,8 +246,9 @@ impl Steward {
             }
         }
         self.look_at_agent();
-        let found = self.find();
+        let found = Found::new(&self.agent, &self.taps);
         let moved = found != self.found;
+        found.note_twins(&self.found);
         self.found = found;
         moved | self.api.look(&self.taps)
     }
@@ -257,16 +268,6 @@ impl Steward {
     /// Why a system VM's taps may be in quarantine, if they may.
     pub(super) fn blind_to_systems(&self) -> Option<&str> {
         self.agent.unknown_systems().filter(|_| !self.settings.quarantine.is_empty())
-    }
-
-    fn find(&self) -> Found {
-        let places = agent::places(self.agent.registry(), &self.taps).into_iter();
-        let places = places.map(|(vm, nic, interface)| {
-            let place = interface.map(|interface| (interface.to_owned(), self.taps.has(interface)));
-            ((vm.name.clone(), nic.mac), place)
-        });
-        let places = places.collect();
-        (places, self.agent.system_taps().clone())
     }
 
     /// Reads the state files; what is wanted with them. Where that cannot be, they are as they were.

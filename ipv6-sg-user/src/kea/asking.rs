@@ -30,6 +30,10 @@ impl Wanted {
         differs
     }
 
+    pub(super) fn has(&self, mac: Mac) -> bool {
+        self.macs.lock().unwrap_or_else(PoisonError::into_inner).contains(&mac)
+    }
+
     fn get(&self) -> Vec<Mac> {
         self.macs.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }

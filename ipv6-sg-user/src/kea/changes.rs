@@ -1,5 +1,6 @@
 //! Hearing of a change as soon as it is made: PostgreSQL tells those who listen. MariaDB tells nobody, and is asked again.
 
+use ipv6_sg_common::mac::Mac;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
@@ -7,8 +8,30 @@ use super::database::options;
 use super::{KeaError, Kind};
 use crate::state;
 
-/// What a change of the reservations is told under, by triggers that `ipv6-sg pd init` makes.
+/// What a change of the reservations is told under, by triggers that `ipv6-sg pd init` makes: the MAC in hexadecimal.
 pub const CHANNEL: &str = "ipv6_sg_reservations";
+
+/// Whose reservations have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// This MAC's.
+    Of(Mac),
+    /// Anybody's: those of all may have.
+    Any,
+}
+
+impl Change {
+    fn told(text: &str) -> Self {
+        let digits = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match u64::from_str_radix(text, 16) {
+            Ok(bits) if digits => {
+                let [_, _, octets @ ..] = bits.to_be_bytes();
+                Self::Of(Mac { octets })
+            }
+            _ => Self::Any,
+        }
+    }
+}
 
 /// A second connection, on which changes are heard of.
 pub struct Changes {
@@ -40,11 +63,25 @@ impl Changes {
     ///
     /// # Errors
     /// The connection is lost: listen again, and look at everything.
-    pub async fn next(&mut self) -> Result<(), KeaError> {
+    pub async fn next(&mut self) -> Result<Change, KeaError> {
         match self.listener.try_recv().await {
-            Ok(Some(_)) => Ok(()),
+            Ok(Some(told)) => Ok(Change::told(told.payload())),
             Ok(None) => Err(KeaError::Away { url: self.url.clone(), reason: "the connection is lost".to_owned() }),
             Err(error) => Err(KeaError::stating(&self.url, error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told() {
+        assert_eq!(Change::told("067a8800008b"), Change::Of("06:7a:88:00:00:8b".parse().unwrap()));
+        // From an older `pd init`, or by hand.
+        for text in ["", "067a8800008", "067a8800008b00", "+67a8800008b", "067a8800008x", "067a8800008é"] {
+            assert_eq!(Change::told(text), Change::Any, "{text}");
         }
     }
 }

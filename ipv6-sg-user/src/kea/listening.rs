@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-use super::Changes;
+use super::Wanted;
+use super::changes::{Change, Changes};
 use crate::state;
 
 /// How long to wait before listening again where nobody could be heard.
@@ -22,18 +23,18 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Calls `changed` after each change of the reservations, and whenever some may have been missed. Ends by itself where the
+    /// Calls `changed` after each change of what is `wanted`, and whenever some may have been missed. Ends by itself where the
     /// database tells nobody. Why it cannot be reached is told by whoever asks it.
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub fn start(database: state::Database, changed: impl Fn() + Send + 'static) -> io::Result<Self> {
+    pub fn start(database: state::Database, wanted: Wanted, changed: impl Fn() + Send + 'static) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         thread::Builder::new().name("kea-changes".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = listen(&database, changed) => {}
+                    () = listen(&database, &wanted, changed) => {}
                     _ = stopped => {}
                 }
             });
@@ -42,7 +43,7 @@ impl Listening {
     }
 }
 
-async fn listen(database: &state::Database, changed: impl Fn()) {
+async fn listen(database: &state::Database, wanted: &Wanted, changed: impl Fn()) {
     let mut is_told = false;
     loop {
         match Changes::listen(database).await {
@@ -52,7 +53,9 @@ async fn listen(database: &state::Database, changed: impl Fn()) {
                 changed();
                 let lost = loop {
                     match tokio::time::timeout(RENEWED, changes.next()).await {
-                        Ok(Ok(())) => changed(),
+                        // There are many hosts, and most changes are about another's VMs.
+                        Ok(Ok(Change::Of(mac))) if !wanted.has(mac) => {}
+                        Ok(Ok(_)) => changed(),
                         Ok(Err(_)) => break true,
                         // A connection that is cut without a word tells nothing for ever: a new one now and then.
                         Err(_) => break false,

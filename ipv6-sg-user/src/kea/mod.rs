@@ -22,7 +22,7 @@ pub mod reservations;
 pub mod schema;
 
 pub use asking::{Asking, Wanted};
-pub use changes::Changes;
+pub use changes::{Change, Changes};
 pub use database::{Database, Parts, Value};
 pub use delegations::{Delegation, Delegations};
 pub use dialect::Kind;

@@ -22,7 +22,7 @@ use delegated::Given;
 
 pub use agent::{Agent, Place, Refusal};
 pub use delegated::NotGiven;
-pub use taps::taps;
+pub use taps::{taps, tell_apart};
 
 /// What each source says.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,10 @@ pub fn look(settings: &Settings) -> anyhow::Result<Model> {
     let asked = settings.source.cloudstack.as_ref().and_then(|_| api::Store::look(&settings.data_dir));
     let reserved = settings.source.kea.as_ref().and_then(|_| poll::Store::look(&settings.data_dir));
     let (api, kea) = (asked.as_ref(), reserved.as_ref());
-    let said = Said { files: &files, agent: &agent, api, kea, taps: &taps::present()? };
+    let mut taps = taps::present()?;
+    // Whose they are that libvirt does not tell is not known to whoever looks either.
+    let _ = tell_apart(&mut taps, api, &settings.cloudstack.libvirt_dir);
+    let said = Said { files: &files, agent: &agent, api, kea, taps: &taps };
     Ok(said.as_far_as_possible(&BTreeSet::new())?.model)
 }
 

@@ -9,9 +9,10 @@ use ipv6_sg_common::eui64;
 use super::Registry;
 use super::command::Secondary;
 use super::living::Living;
-use super::places;
 use super::record::{KnownNic, Vm};
+use super::{places, twins};
 use crate::cloudstack::Taps;
+use crate::cloudstack::bare::bare;
 use crate::state::{Declarations, Network, Origin, Port, SecurityGroup};
 
 /// What every name that is made here begins with.
@@ -50,6 +51,11 @@ pub fn declare(registry: &Registry, taps: &Taps, networks: &Networks) -> Declara
         }));
     }
     declared.networks = own.into_values().collect();
+    for (interface, owner) in twins(registry, taps) {
+        let (network, port) = bare(interface, owner);
+        declared.networks.push(network);
+        declared.ports.push(port);
+    }
     declared
 }
 
@@ -140,10 +146,12 @@ fn port(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::time::SystemTime;
 
     use super::*;
     use crate::cloudstack::agent::Command;
+    use crate::cloudstack::libvirt::Domain;
     use crate::state::Model;
 
     fn words(text: &str) -> Vec<String> {
@@ -254,6 +262,38 @@ mod tests {
                 assert_eq!(ports(&["vnet4"]), [own(4)], "{calls:?}");
                 assert_eq!(ports(&["vnet5"]), [own(5)], "{calls:?}");
             }
+        }
+    }
+
+    /// Its second tap has that MAC alone, whichever the calls name.
+    #[test]
+    fn one_vm_with_two_nics_of_one_mac() {
+        let tap = |name: &str| (name.to_owned(), "fe:7a:88:00:00:01".parse().unwrap());
+        let domain = |name: &str, taps: &[&str]| Domain {
+            name: name.to_owned(),
+            id: None,
+            taps: taps.iter().map(|tap| ((*tap).to_owned(), "06:7a:88:00:00:01".parse().unwrap())).collect(),
+        };
+        let mut taps = Taps::new(["vnet1", "vnet2", "vnet3"].map(tap));
+        taps.tell_apart(&[domain("i-2-5-VM", &["vnet1", "vnet2"]), domain("i-2-9-VM", &["vnet3"])]);
+        for (calls, named, twin) in [
+            (vec![ONE.to_owned()], "vnet1", "vnet2"),
+            (
+                vec![ONE.to_owned(), ONE.replace("vnet1", "vnet2").replace("2001:db8:1:", "2001:db8:2:")],
+                "vnet2",
+                "vnet1",
+            ),
+        ] {
+            let registry = registry(&calls.iter().map(String::as_str).collect::<Vec<_>>());
+            let model = Model::assemble([declare(&registry, &taps, &Networks::default())]).unwrap();
+            assert_eq!(
+                model.ports().keys().collect::<BTreeSet<_>>(),
+                BTreeSet::from([&named.to_owned(), &twin.to_owned()])
+            );
+            let (named, twin) = (&model.ports()[named], &model.ports()[twin]);
+            assert_eq!((named.addresses.len(), named.delegated.len(), named.mac), (1, 1, twin.mac));
+            assert_eq!((&twin.vm, twin.addresses.len(), twin.delegated.len()), (&named.vm, 0, 0));
+            assert_eq!(twin.security_groups, Some(vec![]));
         }
     }
 

@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use ipv6_sg_common::mac::Mac;
-
 use super::Oddity;
 use super::grants::{Groups, Named};
-use super::inventory::{Inventory, Nic, Vm};
+use super::inventory::Inventory;
 use super::members::{Networks, formed, given, members};
 use super::names::{NOBODY, Names, plain};
-use crate::cloudstack::Taps;
+use super::plugged::{Plugged, Which, plugged};
+use crate::cloudstack::bare::bare;
+use crate::cloudstack::{Owner, Taps};
 use crate::state::{Declarations, Network, Origin, Port, SecurityGroup, value};
 
 /// What is wanted of this host, and what was odd about it.
@@ -39,16 +39,29 @@ pub fn translate(inventory: &Inventory, taps: &Taps) -> Declared {
     let words = inventory.networks.iter().map(|network| (network.id.as_str(), network.name.clone()));
     let (network_names, groups) = (Names::new(words), Groups::new(inventory));
     let mut declared: BTreeMap<&str, Network> = BTreeMap::new();
-    let mut ports = Vec::new();
+    let (mut ports, mut twins) = (Vec::new(), Vec::new());
     // Those that ports are in.
     let mut joined = BTreeSet::new();
-    for (vm, nic, interface) in plugged(inventory, taps, &mut oddities) {
-        let Some((network, prefixes)) = networks.of(nic) else { continue };
-        let Some(name) = network_names.of(&network.id) else { continue };
-        if let Err(problem) = value::mac(&nic.mac.to_string()) {
-            oddities.push(Oddity::Mac { vm: plain(&vm.name), mac: nic.mac, problem: Box::new(problem) });
+    for Plugged { tap: interface, vm, mac, nic } in plugged(inventory, taps, &mut oddities) {
+        let guarded = match &nic {
+            Which::This(nic) => networks.of(nic).is_some(),
+            Which::OneOf(nics) => nics.iter().any(|nic| networks.of(nic).is_some()),
+        };
+        if !guarded {
             continue;
         }
+        if let Err(problem) = value::mac(&mac.to_string()) {
+            oddities.push(Oddity::Mac { vm: plain(&vm.name), mac, problem: Box::new(problem) });
+            continue;
+        }
+        let Which::This(nic) = nic else {
+            let owner = Owner { vm: plain(&vm.name), mac };
+            twins.push(bare(interface, &owner));
+            oddities.push(Oddity::Twins { vm: owner.vm, mac });
+            continue;
+        };
+        let Some((network, prefixes)) = networks.of(nic) else { continue };
+        let Some(name) = network_names.of(&network.id) else { continue };
         declared.entry(&network.id).or_insert_with(|| Network {
             name: name.to_owned(),
             prefixes: prefixes.to_vec(),
@@ -77,7 +90,10 @@ pub fn translate(inventory: &Inventory, taps: &Taps) -> Declared {
     // Two groups with one odd member say so once.
     let mut noted = HashSet::new();
     oddities.retain(|oddity| noted.insert(oddity.to_string()));
-    Declared { declarations: Declarations { networks: declared.into_values().collect(), ports, groups }, oddities }
+    let (networks_of_twins, twins): (Vec<_>, Vec<_>) = twins.into_iter().unzip();
+    ports.extend(twins);
+    let networks = declared.into_values().chain(networks_of_twins).collect();
+    Declared { declarations: Declarations { networks, ports, groups }, oddities }
 }
 
 /// The groups that ports have `joined`, with their rules, and those that these rules name, with their members.
@@ -109,42 +125,6 @@ fn security_groups<'a>(
         }
     }
     declared.into_values().chain(named.nobody.then(|| new(NOBODY))).collect()
-}
-
-/// The NICs that have a tap here, in the order of their taps. A VM that is migrated has one on both hosts, and CloudStack says that it
-/// is on one of them; any other VM that is not here is none of ours, whatever its MAC: MACs are unique in their network alone.
-fn plugged<'a>(
-    inventory: &'a Inventory,
-    taps: &'a Taps,
-    oddities: &mut Vec<Oddity>,
-) -> Vec<(&'a Vm, &'a Nic, &'a str)> {
-    let is_here = |vm: &Vm| vm.host.as_deref() == Some(&inventory.host.id);
-    let mut of_taps: BTreeMap<&[String], Vec<(&Vm, &Nic)>> = BTreeMap::new();
-    for vm in inventory.vms.iter().filter(|vm| is_here(vm) || vm.migrating) {
-        for nic in &vm.nics {
-            let taps = taps.made_for(nic.mac);
-            if !taps.is_empty() {
-                of_taps.entry(taps).or_default().push((vm, nic));
-            }
-        }
-    }
-    let mut plugged = Vec::new();
-    for (taps, mut nics) in of_taps {
-        if nics.len() > 1 && nics.iter().any(|(vm, _)| is_here(vm)) {
-            nics.retain(|(vm, _)| is_here(vm));
-        }
-        match (taps, nics.as_slice()) {
-            ([tap], [(vm, nic)]) => plugged.push((*vm, *nic, tap.as_str())),
-            (_, [(vm, nic), ..]) => oddities.push(ambiguous(&vm.name, nic.mac, nics.len(), taps.len())),
-            (_, []) => {}
-        }
-    }
-    plugged.sort_unstable_by_key(|(_, _, tap)| *tap);
-    plugged
-}
-
-fn ambiguous(vm: &str, mac: Mac, nics: usize, taps: usize) -> Oddity {
-    Oddity::Ambiguous { vm: plain(vm), mac, nics, taps }
 }
 
 #[cfg(test)]

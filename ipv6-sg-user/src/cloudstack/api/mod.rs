@@ -4,7 +4,7 @@
 //! - [`client`]: asking; with it `secret`, `signature`, `http`, `answer`, `words` and `pages`, each one step of the way
 //! - [`census`]: all VMs there are, on all hosts
 //! - [`inventory`]: what it answered, as plain data
-//! - [`declare`](mod@declare): as desired state; with it `names`, `grants` and `members`
+//! - [`declare`](mod@declare): as desired state; with it `plugged`, `names`, `grants` and `members`
 //!
 //! What is answered wrong, late, in part or not at all is an error. Asking without end is [`poll`](crate::poll)'s.
 
@@ -21,6 +21,7 @@ mod members;
 mod names;
 pub mod oddity;
 mod pages;
+mod plugged;
 mod secret;
 mod signature;
 mod words;
@@ -34,6 +35,7 @@ pub use declare::{Declared, declare, translate};
 pub use error::ApiError;
 pub use inventory::Inventory;
 pub use oddity::Oddity;
+pub use plugged::are_told_apart;
 
 /// Where the last good answer is kept.
 pub type Store = poll::Store<Inventory>;

@@ -41,9 +41,9 @@ pub enum Oddity {
         /// What is wrong with it.
         problem: Box<Problem>,
     },
-    /// NICs and taps that cannot be told apart.
+    /// NICs and taps that cannot be told apart, for libvirt does not say either whose they are.
     #[error(
-        "{mac} of {vm} is the MAC of {nics} NICs and {taps} taps on this host, but for the first octet: which is whose cannot be told, and they are left as they are"
+        "{mac} of {vm} is the MAC of {nics} NICs and {taps} taps on this host, but for the first octet: libvirt does not tell which is whose, and they are left as they are"
     )]
     Ambiguous {
         /// A VM.
@@ -54,6 +54,16 @@ pub enum Oddity {
         nics: usize,
         /// How many taps there are.
         taps: usize,
+    },
+    /// NICs of one VM that cannot be told apart.
+    #[error(
+        "{vm} has several NICs with MAC {mac}, and which tap is which cannot be told: each may use that MAC alone, and nothing may come in; give the VM one with another MAC"
+    )]
+    Twins {
+        /// The VM.
+        vm: String,
+        /// The MAC of all of them.
+        mac: Mac,
     },
     /// A rule that cannot be understood.
     #[error("{group} {side}[{index}]: {problem}; it allows nothing")]

@@ -13,7 +13,7 @@ fn what_moved_is_not_lost_with_a_call_that_is_refused() {
     let settings =
         Settings { state_dir: path("state.d"), data_dir: path("data"), run_dir: path("run"), ..Settings::default() };
     let (mut steward, _) = Steward::open(&settings).unwrap();
-    steward.found.1.insert("a tap that is gone".to_owned());
+    steward.found.systems.insert("a tap that is gone".to_owned());
     let (mut calls, (reply, answer), (requests, queue)) = (Calls::default(), oneshot::channel(), mpsc::channel());
     let call = "default_network_rules --vmname i-2-5-VM --vmid 5 --vmmac 06:7a:88:00:00:8b --vif nowhere --nicsecips 2001:db8::1;";
     calls.add(&call.split(' ').map(str::to_owned).collect::<Vec<_>>(), reply);

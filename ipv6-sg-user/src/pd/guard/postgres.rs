@@ -3,6 +3,7 @@
 
 use super::Piece;
 use crate::kea::changes::CHANNEL;
+use crate::kea::reservations::{HW_ADDRESS, PREFIX};
 
 /// A row's prefix, whatever the type of its column.
 const NETWORK: &str = "network(set_masklen(address::inet, prefix_len::int))";
@@ -32,20 +33,56 @@ pub(super) fn pieces() -> Vec<Piece> {
         },
         Piece {
             name: "ipv6_sg_tell",
-            purpose: "hypervisors hear of a change at once",
-            exists: "SELECT 1 FROM pg_trigger WHERE tgname = 'ipv6_sg_tell' \
+            purpose: "hypervisors hear of a change at once, and of whose it is",
+            // One for each row tells whose.
+            exists: "SELECT 1 FROM pg_trigger WHERE tgname = 'ipv6_sg_tell' AND tgtype & 1 = 1 \
                      AND tgrelid = to_regclass('ipv6_reservations')"
                 .to_owned(),
-            make: format!(
-                "CREATE OR REPLACE FUNCTION ipv6_sg_tell() RETURNS trigger LANGUAGE plpgsql AS \
-                 $$ BEGIN PERFORM pg_notify('{CHANNEL}', ''); RETURN NULL; END $$; \
-                 CREATE TRIGGER ipv6_sg_tell AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON ipv6_reservations \
-                 FOR EACH STATEMENT EXECUTE FUNCTION ipv6_sg_tell(); \
-                 DROP TRIGGER IF EXISTS ipv6_sg_tell ON hosts; \
-                 CREATE TRIGGER ipv6_sg_tell AFTER UPDATE OR DELETE ON hosts \
-                 FOR EACH STATEMENT EXECUTE FUNCTION ipv6_sg_tell()"
-            ),
+            make: tell(),
             needs_others: false,
         },
     ]
+}
+
+/// What is told: the MAC whose reservations have changed, in hexadecimal, or nothing where that may be any. Functions keep to the
+/// tables they were made for, wherever whoever writes looks for his.
+fn tell() -> String {
+    let function = |name: &str, body: &str| {
+        format!(
+            "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS \
+             $$ BEGIN {body} RETURN NULL; END $$;"
+        )
+    };
+    let trigger = |name: &str, when: &str, table: &str, each: &str, function: &str| {
+        format!(
+            "DROP TRIGGER IF EXISTS {name} ON {table}; \
+             CREATE TRIGGER {name} AFTER {when} ON {table} FOR EACH {each} EXECUTE FUNCTION {function}();"
+        )
+    };
+    let of_reservation = |row: &str| {
+        format!(
+            "PERFORM pg_notify('{CHANNEL}', encode(dhcp_identifier, 'hex')) FROM hosts \
+             WHERE host_id = {row}.host_id AND dhcp_identifier_type = {HW_ADDRESS} AND {row}.type = {PREFIX};"
+        )
+    };
+    let of_host = |row: &str| {
+        format!(
+            "PERFORM pg_notify('{CHANNEL}', encode({row}.dhcp_identifier, 'hex')) \
+             WHERE {row}.dhcp_identifier_type = {HW_ADDRESS};"
+        )
+    };
+    let both = |of: &dyn Fn(&str) -> String| {
+        let (old, new) = (of("OLD"), of("NEW"));
+        format!("IF TG_OP <> 'INSERT' THEN {old} END IF; IF TG_OP <> 'DELETE' THEN {new} END IF;")
+    };
+    let (reservations, hosts) = ("ipv6_reservations", "hosts");
+    let text = [
+        function("ipv6_sg_tell", &both(&of_reservation)),
+        function("ipv6_sg_tell_host", &both(&of_host)),
+        function("ipv6_sg_tell_all", &format!("PERFORM pg_notify('{CHANNEL}', '');")),
+        trigger("ipv6_sg_tell_host", "UPDATE OR DELETE", hosts, "ROW", "ipv6_sg_tell_host"),
+        trigger("ipv6_sg_tell_all", "TRUNCATE", reservations, "STATEMENT", "ipv6_sg_tell_all"),
+        trigger("ipv6_sg_tell", "INSERT OR UPDATE OR DELETE", reservations, "ROW", "ipv6_sg_tell"),
+    ];
+    text.join(" ").trim_end_matches(';').to_owned()
 }

@@ -1,8 +1,11 @@
 use std::time::Instant;
 
+use ipv6_sg_common::mac::Mac;
+
 use super::*;
 use crate::cloudstack::agent::command::Secondary;
-use crate::cloudstack::api::inventory::{self, Group, Host, Peer, Rule};
+use crate::cloudstack::api::inventory::{self, Group, Host, Nic, Peer, Rule, Vm};
+use crate::cloudstack::libvirt::Domain;
 use crate::compile::{self, Access};
 use crate::state::{self, Model, Settings};
 
@@ -142,14 +145,92 @@ fn nics_that_cannot_be_told_apart() {
     assert_eq!(
         messages(&declared),
         [
-            "06:7a:88:00:00:01 of i-2-1-VM is the MAC of 2 NICs and 1 taps on this host, but for the first octet: which is whose \
-          cannot be told, and they are left as they are"
+            "06:7a:88:00:00:01 of i-2-1-VM is the MAC of 2 NICs and 1 taps on this host, but for the first octet: libvirt does \
+             not tell which is whose, and they are left as they are"
         ]
     );
     // Somebody who is only under way is not taken for one who is here.
     inventory.vms[2].host = Some("host-2".to_owned());
     inventory.vms[2].migrating = true;
     assert_eq!(translate(&inventory, &taps(&[1])).declarations.ports.len(), 1);
+}
+
+/// Taps of one MAC, and what libvirt says of them: the VM of each, and its MAC.
+fn alike(told: &[(&str, &str, &str)], untold: &[&str]) -> Taps {
+    let names = told.iter().map(|(tap, ..)| tap).chain(untold);
+    let mut taps = Taps::new(names.map(|tap| ((*tap).to_owned(), "fe:7a:88:00:00:01".parse().unwrap())));
+    let domain = |(tap, vm, mac): &(&str, &str, &str)| Domain {
+        name: (*vm).to_owned(),
+        id: None,
+        taps: vec![((*tap).to_owned(), mac.parse().unwrap())],
+    };
+    taps.tell_apart(&told.iter().map(domain).collect::<Vec<_>>());
+    taps
+}
+
+/// What is declared for taps: of which VM, with which MAC, and with how many prefixes on its network; and the oddities.
+fn declared(inventory: &Inventory, taps: &Taps) -> (Vec<String>, Vec<String>) {
+    let declared = translate(inventory, taps);
+    let oddities = messages(&declared);
+    let networks = declared.declarations.networks.clone();
+    let prefixes = |port: &Port| {
+        networks
+            .iter()
+            .filter(|network| network.name == port.network)
+            .map(|network| network.prefixes.len())
+            .sum::<usize>()
+    };
+    let port = |port: &Port| format!("{} {} {} {}", port.interface, port.vm, port.mac, prefixes(port));
+    let ports = declared.declarations.ports.iter().map(port).collect();
+    Model::assemble([declared.declarations]).unwrap();
+    (ports, oddities)
+}
+
+const ONE: &str = "06:7a:88:00:00:01";
+
+#[test]
+fn nics_that_libvirt_tells_apart() {
+    let mut inventory = inventory();
+    let mut twin = vm(1, "host-1", &[]);
+    (twin.id, twin.name) = ("vm-9".to_owned(), "i-2-9-VM".to_owned());
+    twin.nics[0].mac.octets[0] = 0x02;
+    twin.nics[0].address = Some(eui64("2001:db8:1::", twin.nics[0].mac));
+    inventory.vms.push(twin);
+    let nine = "02:7a:88:00:00:01";
+    let none = Vec::<String>::new;
+    let (own, other) = (format!("vnet1 i-2-1-VM {ONE} 1"), format!("vnet5 i-2-9-VM {nine} 1"));
+    // Both are here; one is; one is, and libvirt has not written the other down yet.
+    let both = alike(&[("vnet1", "i-2-1-VM", ONE), ("vnet5", "i-2-9-VM", nine)], &[]);
+    assert_eq!(declared(&inventory, &both), (vec![own.clone(), other.clone()], none()));
+    assert_eq!(declared(&inventory, &alike(&[("vnet1", "i-2-1-VM", ONE)], &[])), (vec![own.clone()], none()));
+    assert_eq!(
+        declared(&inventory, &alike(&[("vnet1", "i-2-1-VM", ONE)], &["vnet5"])),
+        (vec![own.clone(), other], none())
+    );
+    // A system VM's, or one of a VM that the server has not told of, is not ours for its MAC.
+    let systems = alike(&[("vnet5", "v-2-VM", ONE)], &[]);
+    assert_eq!(declared(&inventory, &systems), (vec![], none()));
+    let systems = alike(&[("vnet5", "v-2-VM", ONE), ("vnet1", "i-2-1-VM", ONE)], &[]);
+    assert_eq!(declared(&inventory, &systems), (vec![own], none()));
+}
+
+/// A tenant can have that: MACs are unique in their network alone.
+#[test]
+fn one_vm_with_two_nics_of_one_mac() {
+    let mut inventory = inventory();
+    let second = Nic { network: "net-2".to_owned(), ..inventory.vms[0].nics[0].clone() };
+    inventory.vms[0].nics.push(second);
+    let taps = alike(&[("vnet1", "i-2-1-VM", ONE), ("vnet5", "i-2-1-VM", ONE)], &[]);
+    let (ports, oddities) = declared(&inventory, &taps);
+    assert_eq!(ports, [format!("vnet1 i-2-1-VM {ONE} 0"), format!("vnet5 i-2-1-VM {ONE} 0")]);
+    assert_eq!(oddities.len(), 1);
+    assert!(oddities[0].starts_with("i-2-1-VM has several NICs with MAC 06:7a:88:00:00:01, "), "{oddities:?}");
+    // One was plugged, and the server has not told of it yet.
+    inventory.vms[0].nics.truncate(1);
+    assert_eq!(declared(&inventory, &taps).0, ports);
+    // On networks without security groups nothing is touched.
+    inventory.vms[0].nics[0].network = "net-2".to_owned();
+    assert_eq!(declared(&inventory, &taps), (vec![], vec![]));
 }
 
 #[test]

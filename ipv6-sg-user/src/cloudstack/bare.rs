@@ -1,0 +1,27 @@
+//! NICs of which nothing can be told but whose VM's they are, and their MAC: a VM has two with one MAC, on two networks, and which
+//! tap is which is nowhere written. A tenant can have that be so, and a tap that is left out would be open.
+//!
+//! Such a tap has the MAC and its link-local address, and nothing may come in. IPv4 stays whose it is.
+
+use super::Owner;
+use crate::state::{Network, Origin, Port};
+
+/// What is wanted of such a tap: its port, and a network that has nobody else on it.
+pub(super) fn bare(interface: &str, owner: &Owner) -> (Network, Port) {
+    let Owner { vm, mac } = owner;
+    let origin = Origin::new(&format!("CloudStack {vm}"));
+    let name = format!("cloudstack {vm} {interface}");
+    let network = Network { name: name.clone(), prefixes: Vec::new(), routers: Vec::new(), origin: origin.clone() };
+    let port = Port {
+        vm: vm.clone(),
+        interface: interface.to_owned(),
+        mac: *mac,
+        network: name,
+        addresses: Vec::new(),
+        delegated: Vec::new(),
+        security_groups: Some(Vec::new()),
+        echo: None,
+        origin,
+    };
+    (network, port)
+}
