@@ -7,7 +7,7 @@ use ipv6_sg::kea::Kind;
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::Reason;
 use ipv6_sg_tests::delegation::{Chain, Dhclient, Dhcp6c, Distrust, Duid, Identity, inside};
-use ipv6_sg_tests::lab::kea::Server;
+use ipv6_sg_tests::lab::kea::{Release, Server};
 use ipv6_sg_tests::lab::{Conversation, Counts, Hypervisor};
 use ipv6_sg_tests::world::ROUTER;
 
@@ -78,10 +78,9 @@ fn a_second_prefix_arrives_while_the_first_is_in_use() {
     pod.assert_nothing_dropped_from("vm1");
 }
 
-#[test]
-fn a_prefix_that_is_released_is_stopped_at_once_and_taken_back_at_the_next_renew() {
+fn a_prefix_that_is_released_is_stopped_at_once_and_taken_back_at_the_next_renew(release: Release) {
     let server = Server::start(Kind::Postgres);
-    let chain = chain(&server);
+    let chain = Chain::of(release, &server, Identity::RemoteId, Distrust::Relays);
     let pod = &chain.pod;
     let (prefix, mut dhclient, address) = bound(&chain);
 
@@ -95,9 +94,18 @@ fn a_prefix_that_is_released_is_stopped_at_once_and_taken_back_at_the_next_renew
 }
 
 #[test]
-fn a_vm_that_is_installed_anew_is_locked_out_until_its_leases_are_dropped() {
+fn a_prefix_is_released_with_kea_2_2() {
+    a_prefix_that_is_released_is_stopped_at_once_and_taken_back_at_the_next_renew(Release::Kea2_2);
+}
+
+#[test]
+fn a_prefix_is_released_with_kea_3_0() {
+    a_prefix_that_is_released_is_stopped_at_once_and_taken_back_at_the_next_renew(Release::Kea3_0);
+}
+
+fn a_vm_that_is_installed_anew_is_locked_out_until_its_leases_are_dropped(release: Release) {
     let server = Server::start(Kind::Postgres);
-    let chain = chain(&server);
+    let chain = Chain::of(release, &server, Identity::RemoteId, Distrust::Relays);
     let pod = &chain.pod;
     let (prefix, old, address) = bound(&chain);
     let pool = &chain.delegation.pool;
@@ -113,6 +121,16 @@ fn a_vm_that_is_installed_anew_is_locked_out_until_its_leases_are_dropped() {
     let leases = pool.leases();
     assert!(leases.len() == 1 && leases[0].prefix == prefix && leases[0].duid != held[0].duid, "{leases:?}");
     chain.assert_works(&pod.vm, address);
+}
+
+#[test]
+fn a_vm_is_installed_anew_with_kea_2_2() {
+    a_vm_that_is_installed_anew_is_locked_out_until_its_leases_are_dropped(Release::Kea2_2);
+}
+
+#[test]
+fn a_vm_is_installed_anew_with_kea_3_0() {
+    a_vm_that_is_installed_anew_is_locked_out_until_its_leases_are_dropped(Release::Kea3_0);
 }
 
 #[test]

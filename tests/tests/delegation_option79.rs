@@ -1,15 +1,14 @@
-//! Two prefixes at once, for `dhcp6c` and for `dhclient`, by dnsmasq as a relay that tells a VM's MAC as the Client Link-Layer Address.
+//! Two prefixes at once, from each release of Kea, for `dhcp6c` and for `dhclient`, by dnsmasq as a relay that tells a VM's MAC as the Client Link-Layer Address.
 
 use ipv6_sg::kea::Kind;
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::Reason;
 use ipv6_sg_tests::delegation::{Chain, Dhclient, Dhcp6c, Distrust, Duid, Identity, inside};
-use ipv6_sg_tests::lab::kea::Server;
+use ipv6_sg_tests::lab::kea::{Release, Server};
 
-#[test]
-fn two_prefixes_for_each_of_two_vms() {
-    let server = Server::start(Kind::Postgres);
-    let chain = Chain::new(&server, Identity::LinkLayer, Distrust::Relays);
+fn two_prefixes_for_each_of_two_vms(release: Release, kind: Kind) {
+    let server = Server::start(kind);
+    let chain = Chain::of(release, &server, Identity::LinkLayer, Distrust::Relays);
     let pod = &chain.pod;
     let prefixes = chain.allocate(&pod.vm, 2);
     let client = Dhcp6c::start(&pod.vm, &chain.path("dhcp6c"), prefixes.len());
@@ -34,4 +33,24 @@ fn two_prefixes_for_each_of_two_vms() {
         pod.assert_nothing_dropped_from(port);
     }
     pod.daemon.assert_never("ERROR");
+}
+
+#[test]
+fn kea_2_2_with_mariadb() {
+    two_prefixes_for_each_of_two_vms(Release::Kea2_2, Kind::Mysql);
+}
+
+#[test]
+fn kea_2_6_with_postgresql() {
+    two_prefixes_for_each_of_two_vms(Release::Kea2_6, Kind::Postgres);
+}
+
+#[test]
+fn kea_3_0_with_postgresql() {
+    two_prefixes_for_each_of_two_vms(Release::Kea3_0, Kind::Postgres);
+}
+
+#[test]
+fn kea_3_0_with_mariadb() {
+    two_prefixes_for_each_of_two_vms(Release::Kea3_0, Kind::Mysql);
 }

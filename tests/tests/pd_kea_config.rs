@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use ipv6_sg::kea::Kind;
-use ipv6_sg_tests::lab::kea::{Desk, Hosts, POOL, Server};
+use ipv6_sg_tests::lab::kea::{Desk, Hosts, POOL, Release, Server};
 use ipv6_sg_tests::lab::outcome;
 
 #[test]
@@ -14,12 +14,17 @@ fn kea_takes_what_is_printed() {
     let hosts = Hosts::empty(&server, "kea");
     for url in ["postgresql://kea@/kea?host=/run/postgresql", "mysql://kea@db.example/kea"] {
         let desk = Desk::with(&hosts, &format!("[pd]\n{POOL}subnet_id = 5\ndatabase = {url:?}\n"));
-        for relay in ["remote-id", "client-link-addr"] {
-            let place = ["--subnet", "2001:db8::/32", "--listen", "lo/::1", "--relay", relay, "--kea", "2.2"];
+        let all = Release::ALL
+            .into_iter()
+            .flat_map(|release| ["remote-id", "client-link-addr"].map(|relay| (release, relay)));
+        for (release, relay) in all {
+            let place =
+                ["--subnet", "2001:db8::/32", "--listen", "lo/::1", "--relay", relay, "--kea", release.number()];
             let text = desk.done(&[&["init", "--kea-config"][..], &place].concat());
             let path = server.path("kea.json");
             fs::write(&path, &text).expect("our own directory");
-            let taken = outcome(Command::new("kea-dhcp6").arg("-t").arg(&path));
+            let folder = server.path("");
+            let taken = outcome(release.server(&folder, Command::new).arg("-t").arg(&path));
             assert_eq!(taken.code, Some(0), "{taken:?}\n{text}");
             let file = path.to_str().expect("text");
             assert_eq!(desk.done(&["init", "--check-kea", file, "--relay", relay]), "sound\n");

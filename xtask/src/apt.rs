@@ -1,7 +1,11 @@
 //! Packages of other Debian releases, from the mirror that the system uses. The system's own lists, cache and choice of
 //! releases stay as they are: all of that is in a folder of whoever asks.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -43,9 +47,16 @@ impl Apt {
         // In a folder of root's, which apt's own user may not write to.
         download.args(["-o", "APT::Sandbox::User=root", "download"]).args(packages).current_dir(&into);
         sh::run_quietly(&mut download, "is the mirror reachable?")?;
-        let cannot_read = || format!("cannot read {}", into.display());
-        let entries = fs::read_dir(&into).with_context(cannot_read)?;
-        entries.map(|entry| Ok(entry.with_context(cannot_read)?.path())).collect()
+        packages_in(&into)
+    }
+
+    /// Downloads packages and all that they depend on, down to the C library: nothing of the system's counts; the files.
+    pub(crate) fn download_with_all(&self, packages: &[&str]) -> Result<Vec<PathBuf>> {
+        let mut download = self.command("apt-get");
+        download.args(["-o", "APT::Sandbox::User=root", "install", "--yes", "--download-only"]);
+        download.arg("--no-install-recommends").args(packages);
+        sh::run_quietly(&mut download, "is the mirror reachable?")?;
+        packages_in(&self.folder.join("cache/archives"))
     }
 
     /// Removes lists and downloads.
@@ -75,6 +86,19 @@ impl Apt {
         }
         command
     }
+}
+
+/// The packages in a folder of downloads.
+fn packages_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let cannot_read = || format!("cannot read {}", folder.display());
+    let mut packages = Vec::new();
+    for entry in fs::read_dir(folder).with_context(cannot_read)? {
+        let path = entry.with_context(cannot_read)?.path();
+        if path.extension().is_some_and(|kind| kind == "deb") {
+            packages.push(path);
+        }
+    }
+    Ok(packages)
 }
 
 /// The address of Debian's archive in the system's sources.

@@ -29,7 +29,7 @@ enum Stage {
     Bare,
     /// A public client of CloudStack's API.
     CloudStack,
-    /// Databases, and the tables of Kea's releases.
+    /// Databases, and Kea's releases.
     Kea,
     /// A DHCPv6 server with its database, relays and clients.
     Delegation,
@@ -46,7 +46,7 @@ impl Stage {
             Self::CloudStack => &[Need::CloudStack],
             // The keys of other releases are a machine's.
             Self::Kea => &[Need::Kea, Need::Machine],
-            Self::Delegation => &[Need::Kea, Need::Delegation],
+            Self::Delegation => &[Need::Kea, Need::Machine, Need::Delegation],
             Self::Guests => &[Need::Machine, Need::Guest, Need::Kea, Need::Delegation],
             Self::Packages => &[Need::Dist, Need::System],
         }
@@ -144,9 +144,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn cargo_test(suite: &Suite, flags: &[&str], args: &Args) -> Result<()> {
     let mut cargo = sh::cargo();
     match suite.stage {
-        Stage::Bare | Stage::Delegation => &mut cargo,
+        Stage::Bare => &mut cargo,
         Stage::CloudStack => cargo.env(python::VARIABLE, python::prepare()?),
-        Stage::Kea => cargo.env(kea::SCHEMAS, kea::prepare()?),
+        Stage::Kea | Stage::Delegation => cargo.env(kea::RELEASES, kea::prepare()?),
         Stage::Guests => cargo.env(vm::GUEST, vm::guest()?),
         Stage::Packages => cargo.env(dist::PACKAGES, dist::for_tests()?),
     };

@@ -25,12 +25,18 @@ pub struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    /// No VM has a prefix yet.
+    /// With the system's Kea; no VM has a prefix yet.
     #[track_caller]
     pub fn new(server: &'a Server, identity: Identity, distrust: Distrust) -> Self {
+        Self::of(Release::Kea2_2, server, identity, distrust)
+    }
+
+    /// The same with a release of Kea.
+    #[track_caller]
+    pub fn of(release: Release, server: &'a Server, identity: Identity, distrust: Distrust) -> Self {
         // Each takes seconds, most of them waiting.
         let (mut pod, hosts) = thread::scope(|scope| {
-            let hosts = scope.spawn(|| Hosts::new(server, Release::Kea2_2));
+            let hosts = scope.spawn(|| Hosts::new(server, release));
             (Pod::new(Keys::default()), hosts.join().expect("a database"))
         });
         let delegation = Delegation::start(&pod.router, hosts, identity, distrust);

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Pool;
 use crate::lab::Process;
+use crate::lab::kea::KEA;
 
 /// Where the server is, and its router.
 pub const SERVER: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x547, 0, 0, 0, 0, 0, 2);
@@ -46,9 +47,11 @@ pub enum Distrust {
 pub(super) fn kea(pool: &Pool<'_>, identity: Identity, distrust: Distrust) -> Process {
     let relay = identity.relay();
     let (subnet, listen) = ("2001:db8::/32", format!("eth0/{SERVER}"));
-    let words = ["init", "--kea-config", "--kea", "2.2", "--relay", relay, "--subnet", subnet, "--listen", &listen];
+    let release = pool.of_kea().number();
+    let words = ["init", "--kea-config", "--kea", release, "--relay", relay, "--subnet", subnet, "--listen", &listen];
     let printed = pool.desk.lines(&words);
     let json: String = printed.into_iter().filter(|line| !line.starts_with("//")).collect();
+    let json = json.replace("PASSWORD", KEA);
     let mut config: Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
     let dhcp6 = &mut config["Dhcp6"];
     dhcp6["server-id"] =
@@ -67,8 +70,9 @@ pub(super) fn kea(pool: &Pool<'_>, identity: Identity, distrust: Distrust) -> Pr
         assert_eq!(pool.desk.done(&["init", "--check-kea", file, "--relay", relay]), "sound\n");
     }
     fs::create_dir(&run_dir).expect("our own directory");
-    let mut command = pool.machine.command("kea-dhcp6");
-    command.arg("-c").arg(path).env("KEA_PIDFILE_DIR", &run_dir).env("KEA_LOCKFILE_DIR", &run_dir);
+    let mut command = pool.of_kea().server(&run_dir, |program| pool.machine.command(program));
+    // Kea has no key for MariaDB's socket.
+    command.arg("-c").arg(path).env("MYSQL_UNIX_PORT", pool.path("socket"));
     let mut server = Process::start(command);
     server.wait_for("DHCP6_STARTED");
     server

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use ipnet::Ipv6Net;
+use ipv6_sg::kea::Kind;
+use ipv6_sg::state::Database;
 use ipv6_sg_common::mac::Mac;
 
-use crate::lab::kea::{Desk, Hosts};
+use crate::lab::kea::{Desk, Hosts, Release};
 use crate::lab::{Guest, Netns};
 
 /// The pool, and the machine of the server that has its database.
@@ -47,7 +49,16 @@ impl<'a> Pool<'a> {
 
     /// Settings of a hypervisor's daemon, which reads the database.
     pub fn source(&self) -> String {
-        format!("[source.kea]\ndatabase = {:?}\ninterval = 3600\n", self.hosts.settings().url)
+        let Database { url, password_file } = self.hosts.settings();
+        let password = password_file.map(|path| format!("password_file = {path:?}\n")).unwrap_or_default();
+        // PostgreSQL tells of changes.
+        let interval = if self.hosts.server().kind() == Kind::Postgres { 3600 } else { 5 };
+        format!("[source.kea]\ndatabase = {url:?}\n{password}interval = {interval}\n")
+    }
+
+    /// The release of Kea.
+    pub(super) const fn of_kea(&self) -> Release {
+        self.hosts.release()
     }
 
     /// A path in a directory of the server's.
@@ -115,15 +126,27 @@ impl<'a> Pool<'a> {
     /// The prefixes that clients hold.
     #[track_caller]
     pub fn leases(&self) -> Vec<Lease> {
-        let rows = self.hosts.sql(
-            "SELECT address || '/' || prefix_len || ' ' || encode(duid, 'hex') || ' ' || (iaid::bigint & 4294967295)
-             FROM lease6 WHERE lease_type = 2 AND state = 0 AND valid_lifetime > 0 ORDER BY address::inet",
-        );
+        let columns = match (self.hosts.server().kind(), self.hosts.release()) {
+            (Kind::Postgres, _) => "host(address::inet), prefix_len, encode(duid, 'hex'), iaid",
+            (Kind::Mysql, Release::Kea2_2) => "address, prefix_len, LOWER(HEX(duid)), iaid",
+            (Kind::Mysql, _) => "INET6_NTOA(address), prefix_len, LOWER(HEX(duid)), iaid",
+        };
+        let rows = self.hosts.sql(&format!(
+            "SELECT CONCAT_WS(' ', {columns}) FROM lease6 \
+             WHERE lease_type = 2 AND state = 0 AND valid_lifetime > 0;"
+        ));
         let lease = |row: &str| {
             let words: Vec<_> = row.split(' ').collect();
-            let association = words[2].parse().expect("a number");
-            Lease { prefix: prefix(words[0]), duid: words[1].to_owned(), association }
+            // PostgreSQL has no type without a sign.
+            let association = words[3].parse::<i64>().expect("a number") & i64::from(u32::MAX);
+            Lease {
+                prefix: prefix(&format!("{}/{}", words[0], words[1])),
+                duid: words[2].to_owned(),
+                association: association.try_into().expect("32 bits"),
+            }
         };
-        rows.lines().map(lease).collect()
+        let mut leases: Vec<_> = rows.lines().map(lease).collect();
+        leases.sort_by_key(|lease| lease.prefix);
+        leases
     }
 }

@@ -9,11 +9,12 @@ use super::{Release, Server};
 use crate::lab::{Outcome, feed, outcome, run};
 
 /// Whom Kea is to the database, and the password.
-const KEA: &str = "kea";
+pub const KEA: &str = "kea";
 
 /// A database on a server.
 pub struct Hosts<'a> {
     server: &'a Server,
+    release: Release,
     name: String,
 }
 
@@ -21,14 +22,14 @@ impl<'a> Hosts<'a> {
     /// Makes it, with the tables of this release.
     #[track_caller]
     pub fn new(server: &'a Server, release: Release) -> Self {
-        let hosts = Self::empty(server, &Self::known(server, release).name);
+        let hosts = Self { release, ..Self::empty(server, &Self::known(server, release).name) };
         run(&mut hosts.kea_admin("db-init", release));
         hosts
     }
 
     /// One that was [made](Self::new) before.
     pub fn known(server: &'a Server, release: Release) -> Self {
-        Self { server, name: format!("{release:?}").to_lowercase() }
+        Self { server, release, name: format!("{release:?}").to_lowercase() }
     }
 
     /// Makes it, without tables.
@@ -46,7 +47,7 @@ impl<'a> Hosts<'a> {
         };
         let administration = if server.kind() == Kind::Postgres { "postgres" } else { "mysql" };
         feed(&mut server.client(administration), &statements);
-        let hosts = Self { server, name: name.to_owned() };
+        let hosts = Self { server, release: Release::Kea2_2, name: name.to_owned() };
         if server.kind() == Kind::Postgres {
             hosts.sql(&format!("GRANT ALL ON SCHEMA public TO {KEA};"));
         }
@@ -56,6 +57,11 @@ impl<'a> Hosts<'a> {
     /// Its server.
     pub const fn server(&self) -> &Server {
         self.server
+    }
+
+    /// The release whose tables it has.
+    pub const fn release(&self) -> Release {
+        self.release
     }
 
     /// `kea-admin` with this release's scripts.

@@ -13,6 +13,6 @@ mod release;
 mod server;
 
 pub use desk::{Desk, POOL};
-pub use hosts::{Hosts, write_secret};
+pub use hosts::{Hosts, KEA, write_secret};
 pub use release::Release;
 pub use server::Server;
