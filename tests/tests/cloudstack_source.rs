@@ -76,7 +76,7 @@ fn what_the_management_server_answers_is_enforced() {
     drop(daemon);
     std::fs::write(host.hypervisor.site.path("data/cloudstack-api.json"), "{").expect("our own directory");
     let mut daemon = host.hypervisor.daemon();
-    daemon.wait_for("is no answer of CloudStack's");
+    daemon.wait_for("holds no answer of CloudStack");
     assert!(opens(&host, &vm, 1, Cloud::address(8), 1006));
 
     // It answers again. A member goes, and what it opened is cut; a VM of this host comes.

@@ -18,8 +18,7 @@ pub(crate) fn run() -> Result<()> {
     sh::run(sh::cargo().args(["fmt", "--all", "--check"])).context("`cargo fmt --all` mends it")?;
 
     ui::step("lint", "user space, xtask and tests");
-    let mut user = sh::cargo();
-    user.args(["clippy", "--workspace", "--exclude", "ipv6-sg-ebpf"]);
+    let mut user = sh::cargo_for_all("clippy");
     sh::run(user.args(["--all-targets", "--", "--deny", "warnings"]))?;
 
     let toolchain = Toolchain::find().context("no compiler for the kernel program")?;

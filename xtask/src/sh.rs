@@ -16,6 +16,13 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
+/// The same for all packages of user space. Chosen alone, a package has what it depends on built once more, with other features.
+pub(crate) fn cargo_for_all(verb: &str) -> Command {
+    let mut cargo = cargo();
+    cargo.args([verb, "--workspace", "--exclude", "ipv6-sg-ebpf"]);
+    cargo
+}
+
 /// The folder of the workspace.
 pub(crate) fn workspace() -> &'static Path {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));

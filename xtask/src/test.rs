@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the suites, and which test files belong to each.
 
-use std::{collections::BTreeMap, ffi::OsString, fs, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, fs, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 use clap::builder::PossibleValuesParser;
@@ -14,8 +14,8 @@ use crate::{
 /// A part of the tests that can be run alone.
 struct Suite {
     name: &'static str,
-    /// Packages whose own tests belong to it, and need no root; each line is one run of cargo.
-    packages: &'static [&'static [&'static str]],
+    /// Whether the packages' own tests belong to it, which need no root.
+    has_own: bool,
     /// How the names of its files in `tests/tests` begin.
     prefixes: &'static [&'static str],
     /// What it puts on the stage.
@@ -53,20 +53,19 @@ impl Stage {
     }
 }
 
-/// The package whose test files load programs and make network namespaces.
-pub(crate) const END_TO_END: &str = "ipv6-sg-tests";
+/// The folder whose test files load programs and make network namespaces, and those that do not.
+const END_TO_END: &str = "tests/tests";
+const OWN: [&str; 2] = ["ipv6-sg-common/tests", "ipv6-sg-user/tests"];
+
+/// Programs that have tests of their own in them.
+const PROGRAMS: [&str; 2] = ["ipv6-sg", "xtask"];
 
 /// In the order they run: the quickest to tell that something is wrong comes first.
 const SUITES: &[Suite] = &[
-    Suite {
-        name: "unit",
-        packages: &[&["-p", "ipv6-sg-common", "-p", "ipv6-sg-user", "-p", "xtask"], &["-p", END_TO_END, "--lib"]],
-        prefixes: &[],
-        stage: Stage::Bare,
-    },
+    Suite { name: "unit", has_own: true, prefixes: &[], stage: Stage::Bare },
     Suite {
         name: "bpf",
-        packages: &[],
+        has_own: false,
         prefixes: &[
             "corpus_host",
             "corpus_bpf",
@@ -78,13 +77,13 @@ const SUITES: &[Suite] = &[
         ],
         stage: Stage::Bare,
     },
-    Suite { name: "net", packages: &[], prefixes: &["corpus_net", "stories_net", "net_"], stage: Stage::Bare },
-    Suite { name: "daemon", packages: &[], prefixes: &["daemon_", "cli_"], stage: Stage::Bare },
-    Suite { name: "cloudstack", packages: &[], prefixes: &["cloudstack_"], stage: Stage::CloudStack },
-    Suite { name: "pd", packages: &[], prefixes: &["pd_"], stage: Stage::Kea },
-    Suite { name: "delegation", packages: &[], prefixes: &["delegation_"], stage: Stage::Delegation },
-    Suite { name: "guest", packages: &[], prefixes: &["guest_"], stage: Stage::Guests },
-    Suite { name: "dist", packages: &[], prefixes: &["dist_"], stage: Stage::Packages },
+    Suite { name: "net", has_own: false, prefixes: &["corpus_net", "stories_net", "net_"], stage: Stage::Bare },
+    Suite { name: "daemon", has_own: false, prefixes: &["daemon_", "cli_"], stage: Stage::Bare },
+    Suite { name: "cloudstack", has_own: false, prefixes: &["cloudstack_"], stage: Stage::CloudStack },
+    Suite { name: "pd", has_own: false, prefixes: &["pd_"], stage: Stage::Kea },
+    Suite { name: "delegation", has_own: false, prefixes: &["delegation_"], stage: Stage::Delegation },
+    Suite { name: "guest", has_own: false, prefixes: &["guest_"], stage: Stage::Guests },
+    Suite { name: "dist", has_own: false, prefixes: &["dist_"], stage: Stage::Packages },
 ];
 
 #[derive(Debug, clap::Args)]
@@ -98,12 +97,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let mut files = by_suite(test_files(&sh::workspace().join("tests/tests"))?)?;
+    let mut files = by_suite(test_files(END_TO_END)?)?;
     let mut chosen = Vec::new();
     for suite in SUITES {
         let named = args.suites.iter().any(|name| name == suite.name);
         let files = files.remove(suite.name).unwrap_or_default();
-        if named && files.is_empty() && suite.packages.is_empty() {
+        if named && files.is_empty() && !suite.has_own {
             bail!("no file in tests/tests begins with {}", suite.prefixes.join(" or "));
         }
         if named || args.suites.is_empty() {
@@ -127,22 +126,32 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     setup::ensure(&needs)?;
 
     for (suite, files) in chosen {
-        for packages in suite.packages {
-            cargo_test(suite, packages, args)?;
+        if suite.has_own {
+            let own = OWN.iter().map(|folder| test_files(folder)).collect::<Result<Vec<_>>>()?.concat();
+            let mut targets = vec!["--lib"];
+            targets.extend(PROGRAMS.iter().flat_map(|program| ["--bin", program]));
+            targets.extend(own.iter().flat_map(|file| ["--test", file]));
+            cargo_test(suite, &targets, args)?;
+            cargo_test(suite, &["--doc"], args)?;
         }
         if !files.is_empty() {
-            // They run the real binary, which cargo does not build for another package's tests.
-            sh::run(sh::cargo().args(["build", "--quiet", "--package", "ipv6-sg-user", "--bins"]))?;
-            let mut flags = vec!["-p", END_TO_END];
-            flags.extend(files.iter().flat_map(|file| ["--test", file]));
-            cargo_test(suite, &flags, args)?;
+            sh::run(programs_of_tests().arg("--quiet"))?;
+            let targets: Vec<_> = files.iter().flat_map(|file| ["--test", file]).collect();
+            cargo_test(suite, &targets, args)?;
         }
     }
     Ok(())
 }
 
-fn cargo_test(suite: &Suite, flags: &[&str], args: &Args) -> Result<()> {
-    let mut cargo = sh::cargo();
+/// Builds the programs that tests run, `ipv6-sg` among them: cargo builds those of a package for its own tests alone.
+pub(crate) fn programs_of_tests() -> Command {
+    let mut cargo = sh::cargo_for_all("test");
+    cargo.args(["--no-run", "--test", "cli", "--test", "guest_tap"]);
+    cargo
+}
+
+fn cargo_test(suite: &Suite, targets: &[&str], args: &Args) -> Result<()> {
+    let mut cargo = sh::cargo_for_all("test");
     match suite.stage {
         Stage::Bare => &mut cargo,
         Stage::CloudStack => cargo.env(python::VARIABLE, python::prepare()?),
@@ -151,14 +160,15 @@ fn cargo_test(suite: &Suite, flags: &[&str], args: &Args) -> Result<()> {
         Stage::Packages => cargo.env(dist::PACKAGES, dist::for_tests()?),
     };
     ui::step("test", suite.name);
-    sh::run(cargo.arg("test").args(flags).arg("--").args(&args.args))
+    sh::run(cargo.args(targets).arg("--").args(&args.args))
 }
 
-/// The test programs that cargo makes of a folder.
-fn test_files(folder: &Path) -> Result<Vec<String>> {
+/// The test programs that cargo makes of a folder of the workspace.
+fn test_files(folder: &str) -> Result<Vec<String>> {
+    let folder = sh::workspace().join(folder);
     let mut names = Vec::new();
     let cannot_read = || format!("cannot read {}", folder.display());
-    for entry in fs::read_dir(folder).with_context(cannot_read)? {
+    for entry in fs::read_dir(&folder).with_context(cannot_read)? {
         let path = entry.with_context(cannot_read)?.path();
         let program = path.extension().is_some_and(|rs| rs == "rs") || path.join("main.rs").exists();
         if program && let Some(name) = path.file_stem() {
@@ -171,7 +181,7 @@ fn test_files(folder: &Path) -> Result<Vec<String>> {
 
 /// The suites that have test files, in the order they run, with these.
 pub(crate) fn end_to_end() -> Result<Vec<(&'static str, Vec<String>)>> {
-    let mut files = by_suite(test_files(&sh::workspace().join("tests/tests"))?)?;
+    let mut files = by_suite(test_files(END_TO_END)?)?;
     Ok(end_to_end_suites().filter_map(|suite| Some((suite, files.remove(suite)?))).collect())
 }
 

@@ -1,15 +1,15 @@
 //! Kea's hosts database as a source: what was last read there, and the threads that read it again and hear of changes.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use anyhow::Result;
 
+use super::asked::Asked;
 use super::news::News;
 use crate::kea::{Asking, Delegations, KeaError, Listening, Wanted};
-use crate::poll::{Event, Poller, Rate, Store};
+use crate::poll::{Event, Rate};
 use crate::sources::NotGiven;
 use crate::state::{Kea, Model, Settings};
 
@@ -19,21 +19,13 @@ pub(super) type KeaEvent = Event<Delegations, KeaError>;
 /// The source; nothing where the settings name no database.
 #[derive(Default)]
 pub(super) struct KeaSource {
-    asked: Option<Asked>,
-    delegations: Option<Arc<Delegations>>,
-    /// Whether the last question was answered.
-    answers: bool,
+    asked: Option<Asked<Delegations, KeaError>>,
+    wanted: Wanted,
+    /// Who is asked, until the asking begins.
+    settings: Option<Kea>,
+    listening: Option<Listening>,
     /// What the log has been told is nobody's.
     noted: BTreeSet<String>,
-}
-
-/// A database that is asked.
-struct Asked {
-    settings: Kea,
-    wanted: Wanted,
-    /// What is needed to begin; none once it has begun.
-    store: Option<Store<Delegations>>,
-    asking: Option<(Poller<Delegations, KeaError>, Listening)>,
 }
 
 impl KeaSource {
@@ -43,14 +35,8 @@ impl KeaSource {
     /// There is no place to keep what is read.
     pub(super) fn open(settings: &Settings) -> Result<Self> {
         let Some(kea) = &settings.source.kea else { return Ok(Self::default()) };
-        let store = Store::open(&settings.data_dir)?;
-        let delegations = store.load().unwrap_or_else(|error| {
-            tracing::error!("{error}");
-            None
-        });
-        let (settings, wanted) = (kea.clone(), Wanted::default());
-        let asked = Some(Asked { settings, wanted, store: Some(store), asking: None });
-        Ok(Self { asked, delegations: delegations.map(Arc::new), ..Self::default() })
+        let asked = Some(Asked::open(&settings.data_dir, rate(kea))?);
+        Ok(Self { asked, settings: Some(kea.clone()), ..Self::default() })
     }
 
     /// Begins to ask. Answers are told to the steward.
@@ -58,52 +44,38 @@ impl KeaSource {
     /// # Errors
     /// There is no thread to be had.
     pub(super) fn ask(&mut self, news: &Sender<News>) -> Result<()> {
-        let Some(asked) = &mut self.asked else { return Ok(()) };
-        let Some(store) = asked.store.take() else { return Ok(()) };
-        let (news, known) = (news.clone(), self.delegations.clone());
-        let mut asking = Asking::new(asked.settings.clone(), asked.wanted.clone())?;
+        let (Some(asked), Some(settings)) = (&mut self.asked, self.settings.take()) else { return Ok(()) };
+        let (news, database) = (news.clone(), settings.database.clone());
+        let mut asking = Asking::new(settings, self.wanted.clone())?;
         // The steward has ended when nobody hears.
-        let tell = move |event| drop(news.send(News::Kea(event)));
-        let poller = Poller::start(move || asking.ask(), rate(&asked.settings), store, known, tell)?;
-        let (database, wanted) = (asked.settings.database.clone(), asked.wanted.clone());
-        let listening = Listening::start(database, wanted, poller.hurrying())?;
-        asked.asking = Some((poller, listening));
+        asked.begin(move || asking.ask(), move |event| drop(news.send(News::Kea(event))))?;
+        if let Some(changed) = asked.hurrying() {
+            self.listening = Some(Listening::start(database, self.wanted.clone(), changed)?);
+        }
         Ok(())
     }
 
     /// Whether it answered when it was asked last, if it is asked.
     pub(super) fn answers(&self) -> Option<bool> {
-        self.asked.as_ref().map(|_| self.answers)
+        self.asked.as_ref().map(Asked::answers)
     }
 
     /// Whether an event is about what is wanted.
     pub(super) fn hear(&mut self, event: KeaEvent) -> bool {
-        self.answers = event.is_answer().unwrap_or(self.answers);
-        match event {
-            Event::Changed(delegations) => {
-                self.delegations = Some(delegations);
-                return true;
-            }
-            Event::Answered => {}
-            Event::Recovered => tracing::info!("Kea's database answers again"),
-            Event::Failed(error) => tracing::warn!("Kea's database does not answer, what it last said stays: {error}"),
-            Event::NotKept(error) => tracing::error!("what Kea's database says holds until the daemon ends: {error}"),
-        }
-        false
+        self.asked.as_mut().is_some_and(|asked| asked.hear(event))
     }
 
     /// What was read last.
     pub(super) fn delegations(&self) -> Option<&Delegations> {
-        self.delegations.as_deref()
+        self.asked.as_ref()?.known()
     }
 
     /// Has the database be asked about the MACs of these ports, soon where there are others than before. What is known of MACs
     /// that are gone holds until then: a VM may have moved to another tap.
     pub(super) fn follow(&self, model: &Model) {
         let Some(asked) = &self.asked else { return };
-        let differs = asked.wanted.set(model.ports().values().map(|port| port.mac).collect());
-        if let (true, Some((poller, _))) = (differs, &asked.asking) {
-            poller.hurry();
+        if self.wanted.set(model.ports().values().map(|port| port.mac).collect()) {
+            asked.hurry();
         }
     }
 

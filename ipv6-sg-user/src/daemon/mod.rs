@@ -6,6 +6,7 @@
 
 mod api;
 mod api_source;
+mod asked;
 mod calls;
 mod desire;
 mod doubt;

@@ -31,7 +31,7 @@ pub struct Delegations {
 }
 
 impl Answer for Delegations {
-    const WHO: &'static str = "Kea";
+    const WHO: &'static str = "Kea's database";
     const FILE: &'static str = "kea.json";
 }
 

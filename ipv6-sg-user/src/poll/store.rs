@@ -22,7 +22,7 @@ pub enum LoadError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Somebody else wrote it, or the writing was cut short. The next answer overwrites it.
-    #[error("{} is no answer of {who}'s: {reason}; nothing of it is used", path.display())]
+    #[error("{} holds no answer of {who}: {reason}; nothing of it is used", path.display())]
     Form {
         /// The file.
         path: PathBuf,
@@ -113,7 +113,7 @@ mod tests {
         for length in 0..text.len() {
             fs::write(&path, &text[..length]).unwrap();
             let error = store.load().unwrap_err().to_string();
-            assert!(error.contains(" is no answer of Somebody's: "), "{error}");
+            assert!(error.contains(" holds no answer of Somebody: "), "{error}");
         }
     }
 

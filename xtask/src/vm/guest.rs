@@ -27,9 +27,7 @@ pub(crate) fn prepare() -> Result<PathBuf> {
     let folder = sh::workspace().join("target/vm/guest");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     ui::step("vm", "the guest that tests put behind a tap");
-    let mut cargo = sh::cargo();
-    cargo.args(["build", "--package", test::END_TO_END, "--bin", "guest"]);
-    let built = programs::executables(&mut cargo)?;
+    let built = programs::executables(&mut test::programs_of_tests())?;
     let (_, program) = built.into_iter().find(|((_, name), _)| name == "guest").context("cargo built no guest")?;
     let kernel = kernel::ALL.iter().find(|kernel| kernel.name == KERNEL).context("no such kernel in the matrix")?;
     let unpacked = kernel.fetch(&sh::workspace().join("target/vm").join(KERNEL))?;

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::{sh, test};
+use crate::test;
 
 /// What cargo has built.
 #[derive(Debug)]
@@ -30,19 +30,15 @@ pub(super) struct Test {
 
 /// Builds them.
 pub(super) fn build(suites: &[(&'static str, Vec<String>)]) -> Result<Programs> {
-    let mut product = sh::cargo();
-    product.args(["build", "--package", "ipv6-sg-user", "--bins"]);
-    let mut others: Vec<_> = executables(&mut product)?.into_iter().map(|(_, path)| path).collect();
-
-    let mut tests = sh::cargo();
-    tests.args(["test", "--no-run", "--package", test::END_TO_END]);
-    tests.args(suites.iter().flat_map(|(_, names)| names).flat_map(|name| ["--test", name]));
-    let mut found = Vec::new();
-    for ((kind, name), path) in executables(&mut tests)? {
+    let mut cargo = test::programs_of_tests();
+    cargo.args(suites.iter().flat_map(|(_, names)| names).flat_map(|name| ["--test", name]));
+    let (mut found, mut others) = (Vec::new(), Vec::new());
+    for ((kind, name), path) in executables(&mut cargo)? {
         let suite = suites.iter().find(|(_, names)| names.contains(&name));
-        match suite {
-            Some((suite, _)) if kind == "test" => found.push(Test { suite, name, path }),
-            _ => others.push(path),
+        match (kind.as_str(), suite) {
+            ("test", Some((suite, _))) => found.push(Test { suite, name, path }),
+            ("bin", _) => others.push(path),
+            _ => {}
         }
     }
     let place = |test: &Test| suites.iter().position(|(suite, _)| *suite == test.suite);
