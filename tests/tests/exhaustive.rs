@@ -147,7 +147,7 @@ fn each(mut check: impl FnMut(&dyn Fn() -> String, Direction, &Frame, Reason)) {
 }
 
 #[test]
-fn host() {
+fn host_core_alone() {
     let host = Host::new(Ports::Routers.setup());
     each(|name, direction, frame, expected| {
         assert_eq!(host.judge(direction, frame), expected, "{}: {frame:?}", name());

@@ -286,7 +286,7 @@ fn check(port: &mut impl Port) {
 }
 
 #[test]
-fn host() {
+fn host_core_alone() {
     check(&mut Host::new(Ports::Ruled.setup()));
 }
 

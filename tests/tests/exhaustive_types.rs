@@ -123,7 +123,7 @@ fn each(mut start: impl FnMut(&Setup), mut check: impl FnMut(&str, Direction, &F
 }
 
 #[test]
-fn host() {
+fn host_core_alone() {
     let host = std::cell::RefCell::new(Host::new(Ports::Plain.setup()));
     each(
         |setup| *host.borrow_mut() = Host::new(setup.clone()),
