@@ -26,10 +26,14 @@ fn a_guest_gets_its_prefix_and_uses_it() {
     let prefix = pool.allocate("i-2-55-VM", VM_MAC, 1)[0];
     let address = inside(prefix, 1);
     pool.route(&router.netns);
-    hypervisor.port(TAP, VM_MAC, &format!("delegated = [\"{prefix}\"]"));
+    // Of the prefix the port knows from Kea's database alone.
+    hypervisor.site.settings(&pool.source());
+    hypervisor.port(TAP, VM_MAC, "");
     let daemon = hypervisor.daemon();
     let mut vm = hypervisor.machine(TAP, VM_MAC);
     hypervisor.wait_guarded(TAP);
+    let has_prefix = || hypervisor.json("ports")[0]["sources"].to_string().contains(&prefix.to_string());
+    eventually("the port's prefix", || has_prefix().then_some(()));
     // The client binds to the link-local address: not while duplicate address detection is at work.
     eventually("addresses, and a default route", || {
         let addresses = vm.orders.run("ip -6 addr show dev eth0");

@@ -1,12 +1,15 @@
 //! A guest that libvirt starts: its tap is found by the name that libvirt gives it, and guarded.
 
 use std::net::Ipv6Addr;
+use std::process::Command;
 
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::Reason;
 use ipv6_sg_tests::frame::{Ipv6, OnWire as _, icmpv6, nd};
-use ipv6_sg_tests::lab::{Hypervisor, Libvirt, eventually, router};
+use ipv6_sg_tests::lab::{Hypervisor, Libvirt, eventually, outcome, router};
 use ipv6_sg_tests::world::{ALL_NODES, NEIGHBOUR, VM, VM_LINK_LOCAL, VM_MAC};
+use nix::sys::signal::Signal;
+use serde_json::json;
 
 #[test]
 fn a_domain_with_a_bridge_interface() {
@@ -51,4 +54,34 @@ fn a_domain_with_a_bridge_interface() {
         let missing = hypervisor.json("status")["daemon"]["missing"].to_string();
         missing.contains(&domain.tap).then_some(())
     });
+}
+
+/// With the hook, QEMU does not run before the tap is closed; and where nobody closes it, never.
+#[test]
+fn a_domain_does_not_run_before_its_tap_is_guarded() {
+    let hypervisor = Hypervisor::new();
+    hypervisor.site.settings("quarantine = [\"vnet*\"]");
+    let mut daemon = hypervisor.daemon();
+    let mut libvirt = Libvirt::hooked(&hypervisor);
+    // It is as if it took long.
+    daemon.signal(Signal::SIGSTOP);
+    let mut creating = libvirt.create("i-2-56-VM", VM_MAC).spawn().expect("virsh");
+    let runs = |line: &str| outcome(Command::new("pgrep").args(["--full", line])).code == Some(0);
+    eventually("the hook", || runs("libvirt-hook i-2-56-VM start begin").then_some(()));
+    let links = hypervisor.netns.run("ip -br link");
+    assert!(links.contains("vnet") && !runs("guest=i-2-56-VM"), "{links}");
+    daemon.signal(Signal::SIGCONT);
+    assert!(creating.wait().expect("its end").success());
+    let tap = links.split_whitespace().find(|word| word.starts_with("vnet")).expect("a tap");
+    assert_eq!(hypervisor.json("status")["daemon"]["quarantined"], json!([tap]));
+    let domain = libvirt.running("i-2-56-VM");
+    assert_eq!(domain.tap, tap);
+    libvirt.destroy("i-2-56-VM");
+
+    daemon.signal(Signal::SIGTERM);
+    daemon.wait();
+    let refused = outcome(&mut libvirt.create("i-2-56-VM", VM_MAC));
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.err.contains("no daemon answers on"), "{refused:?}");
+    assert!(!runs("guest=i-2-56-VM"));
 }

@@ -1,6 +1,7 @@
 //! Asking the daemon over its socket.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use http_body_util::{BodyExt as _, Full};
@@ -18,6 +19,7 @@ use crate::daemon::SOCKET;
 pub(super) struct Client {
     runtime: tokio::runtime::Runtime,
     stream: UnixStream,
+    patience: Option<Duration>,
 }
 
 impl Client {
@@ -26,12 +28,18 @@ impl Client {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let path = run_dir.join(SOCKET);
         match runtime.block_on(UnixStream::connect(&path)) {
-            Ok(stream) => Ok(Some(Self { runtime, stream })),
+            Ok(stream) => Ok(Some(Self { runtime, stream, patience: None })),
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 bail!("{} is for root only: run as root", path.display())
             }
             Err(_) => Ok(None),
         }
+    }
+
+    /// Waits for no answer longer than this: else as long as it takes.
+    pub(super) const fn within(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
     }
 
     /// Asks for what is at `path`.
@@ -45,8 +53,8 @@ impl Client {
     }
 
     fn ask<A: DeserializeOwned>(self, method: Method, path: &str, body: Vec<u8>) -> Result<A> {
-        let Self { runtime, stream } = self;
-        runtime.block_on(async {
+        let Self { runtime, stream, patience } = self;
+        let question = async {
             let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
             let connection = tokio::spawn(connection);
             let request = Request::builder()
@@ -63,6 +71,14 @@ impl Client {
                 bail!("{}", String::from_utf8_lossy(&answer));
             }
             serde_json::from_slice(&answer).context("the daemon is another version of this program: restart it")
+        };
+        runtime.block_on(async {
+            match patience {
+                None => question.await,
+                Some(patience) => tokio::time::timeout(patience, question)
+                    .await
+                    .unwrap_or_else(|_| bail!("the daemon does not answer within {patience:?}")),
+            }
         })
     }
 }

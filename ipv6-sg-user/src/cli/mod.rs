@@ -17,6 +17,7 @@ mod eui64;
 mod explain;
 mod flows;
 mod interfaces;
+mod libvirt_hook;
 mod man;
 mod monitor;
 mod output;
@@ -83,17 +84,19 @@ verbs! {
     eui64::Eui64,
     pd::Pd,
     cloudstack::Cloudstack,
+    libvirt_hook::LibvirtHook,
     config::Config,
     completions::Completions,
     man::Man,
 }
 
-/// The name by which CloudStack's agent calls this program: its script's.
+/// The names by which others call this program: CloudStack's agent its script, and libvirt a hook.
 const AGENT_SCRIPT: &str = "security_group.py";
+const LIBVIRT_HOOK: &str = "ipv6-sg-libvirt-hook";
 
 /// Parses the arguments of the process and runs the verb they name.
 pub fn main() -> ExitCode {
-    let (config, verb) = match called_by_agent() {
+    let (config, verb) = match called_by_name() {
         Some(verb) => (None, verb),
         None => match Cli::try_parse() {
             Ok(cli) => (cli.config, cli.verb),
@@ -116,14 +119,17 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The verb, where this program is called by the name of the agent's script.
-fn called_by_agent() -> Option<Verb> {
+/// The verb, where this program is called by a name that says it.
+fn called_by_name() -> Option<Verb> {
     let mut words = std::env::args_os();
     let program = PathBuf::from(words.next()?);
-    let is_script = program.file_name().is_some_and(|name| name == AGENT_SCRIPT);
     // What is no text is nothing that is known, and is refused as that.
     let arguments = words.map(|word| word.to_string_lossy().into_owned()).collect();
-    is_script.then(|| Verb::Cloudstack(cloudstack::Cloudstack::agent(arguments)))
+    match program.file_name()?.to_str()? {
+        AGENT_SCRIPT => Some(Verb::Cloudstack(cloudstack::Cloudstack::agent(arguments))),
+        LIBVIRT_HOOK => Some(Verb::LibvirtHook(libvirt_hook::LibvirtHook::new(arguments))),
+        _ => None,
+    }
 }
 
 /// The error and its causes in one line, whatever is in them.

@@ -63,7 +63,7 @@ pub fn domains(directory: &Path) -> Result<BTreeMap<String, Domain>, LibvirtErro
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(failed(&path)(error)),
         };
-        let domain = domain(&text).map_err(|reason| LibvirtError::Form { path: path.clone(), reason })?;
+        let domain = described(&text).map_err(|reason| LibvirtError::Form { path: path.clone(), reason })?;
         domains.insert(domain.name.clone(), domain);
     }
     Ok(domains)
@@ -105,8 +105,11 @@ struct TargetElement {
     dev: Option<String>,
 }
 
-/// A VM out of its description.
-fn domain(text: &str) -> Result<Domain, String> {
+/// A VM out of its description, live or as `virsh dumpxml` prints it.
+///
+/// # Errors
+/// It is none; the text says why.
+pub fn described(text: &str) -> Result<Domain, String> {
     let mut description: Description = quick_xml::de::from_str(text).map_err(|error| error.to_string())?;
     if let Some(domain) = description.domain {
         description = *domain;
@@ -150,16 +153,16 @@ mod tests {
         let taps =
             vec![("vnet11".to_owned(), mac("06:7a:88:00:00:8b")), ("vnet12".to_owned(), mac("06:7a:88:00:00:8d"))];
         let wanted = Domain { name: "i-2-55-VM".to_owned(), id: Some("3".to_owned()), taps };
-        assert_eq!(domain(LIVE), Ok(wanted.clone()));
+        assert_eq!(described(LIVE), Ok(wanted.clone()));
         // As `virsh dumpxml` prints it.
         let dumped = &LIVE[LIVE.find("<domain").unwrap()..LIVE.find("</domstatus").unwrap()];
-        assert_eq!(domain(dumped), Ok(wanted));
+        assert_eq!(described(dumped), Ok(wanted));
     }
 
     #[test]
     fn what_is_no_description() {
         for text in ["", "<domstatus>", "<domain><name>a</nam></domain>", "<network/>", "<domain><name>a</name>"] {
-            assert!(domain(text).is_err(), "{text}");
+            assert!(described(text).is_err(), "{text}");
         }
     }
 

@@ -1,13 +1,14 @@
 //! libvirt, as it starts the VMs of most hypervisors: its daemon and a domain, on a hypervisor of the lab.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ipv6_sg_common::mac::Mac;
 
 use super::machine::image;
-use super::{Hypervisor, Orders, Process, eventually, outcome, run};
+use super::{Hypervisor, Orders, Process, binary, eventually, outcome, run};
 
 /// What libvirtd finds where the system's directories are, seen by nobody else: it writes there, wants a user that only its
 /// larger package makes, and looks for interfaces in /sys.
@@ -21,7 +22,7 @@ mount --bind "$1/etc" /etc/libvirt
 mount --bind "$1/passwd" /etc/passwd
 mount --bind "$1/group" /etc/group
 mount -t sysfs sysfs /sys
-exec libvirtd --config "$1/libvirtd.conf"
+exec libvirtd --config "$1/libvirtd.conf" --pid-file "$1/libvirtd.pid"
 "#;
 
 /// For machines that are no servers with systemd, cgroups and AppArmor.
@@ -50,6 +51,20 @@ pub struct Domain {
 }
 
 impl Libvirt {
+    /// Starts it on the hypervisor, with our hook, which has these settings.
+    #[track_caller]
+    pub fn hooked(hypervisor: &Hypervisor) -> Self {
+        let hooks = hypervisor.site.path("libvirt/etc/hooks/qemu.d");
+        fs::create_dir_all(&hooks).expect("our own directory");
+        let (program, config) = (binary(), hypervisor.site.config());
+        let script =
+            format!("#!/bin/sh\nexec {} --config {} libvirt-hook \"$@\"\n", program.display(), config.display());
+        let hook = hooks.join("ipv6-sg");
+        fs::write(&hook, script).expect("our own directory");
+        fs::set_permissions(hook, Permissions::from_mode(0o755)).expect("our own file");
+        Self::start(hypervisor)
+    }
+
     /// Starts it on the hypervisor.
     #[track_caller]
     pub fn start(hypervisor: &Hypervisor) -> Self {
@@ -84,8 +99,15 @@ impl Libvirt {
     /// takes orders.
     #[track_caller]
     pub fn domain(&mut self, name: &str, mac: Mac) -> Domain {
-        let (image, serial) = (image(), self.directory.join(format!("{name}.serial")));
-        let (image, line) = (image.display(), serial.display());
+        run(&mut self.create(name, mac));
+        self.running(name)
+    }
+
+    /// What starts such a domain, ready to run.
+    pub fn create(&self, name: &str, mac: Mac) -> Command {
+        let image = image();
+        let (image, serial) = (image.display(), self.serial(name));
+        let line = serial.display();
         let xml = format!(
             "<domain type='qemu'><name>{name}</name><memory unit='MiB'>256</memory><vcpu>1</vcpu>
              <os><type arch='x86_64' machine='pc'>hvm</type><kernel>{image}/kernel</kernel>
@@ -99,14 +121,25 @@ impl Libvirt {
         );
         let path = self.directory.join(format!("{name}.xml"));
         fs::write(&path, xml).expect("our own directory");
-        run(self.virsh(&["create"]).arg(&path));
+        let mut create = self.virsh(&["create"]);
+        create.arg(&path);
+        create
+    }
+
+    /// A domain that was [created](Self::create), when its guest takes orders.
+    #[track_caller]
+    pub fn running(&mut self, name: &str) -> Domain {
         self.domains.push(name.to_owned());
         let interfaces = run(&mut self.virsh(&["domiflist", name]));
         let tap = interfaces.split_whitespace().find(|word| word.starts_with("vnet"));
         let tap = tap.unwrap_or_else(|| panic!("no tap: {interfaces}")).to_owned();
-        let mut orders = Orders::connect(&serial, || {});
+        let mut orders = Orders::connect(&self.serial(name), || {});
         orders.wait_ready();
         Domain { tap, orders }
+    }
+
+    fn serial(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("{name}.serial"))
     }
 
     /// Ends a domain.
