@@ -54,6 +54,36 @@ fn what_was_there_before_in_mariadb() {
     what_was_there_before(Kind::Mysql);
 }
 
+/// An earlier `pd init` told hypervisors nothing of whose a change was, by one trigger on each of two tables.
+#[test]
+fn what_an_earlier_init_made_in_postgresql_is_replaced() {
+    let server = Server::start(Kind::Postgres);
+    let hosts = Hosts::new(&server, Release::Kea2_2);
+    let desk = Desk::new(&hosts, POOL);
+    desk.done(&["init"]);
+    let is_mended = |tampering: &str| {
+        hosts.sql(tampering);
+        let checked = desk.run(&["check"]);
+        assert!(checked.code == Some(1) && checked.out.contains("ipv6_sg_tell"), "{tampering}: {checked:?}");
+        desk.done(&["init"]);
+        assert_eq!(desk.done(&["check"]), "sound\n", "{tampering}");
+        // Both tables are written.
+        desk.done(&["allocate", "--vm", "a", "--mac", A]);
+        desk.done(&["release", "--mac", A]);
+    };
+    is_mended(
+        "DROP TRIGGER ipv6_sg_tell ON ipv6_reservations; DROP TRIGGER ipv6_sg_tell_all ON ipv6_reservations; \
+         DROP TRIGGER ipv6_sg_tell_host ON hosts; DROP FUNCTION ipv6_sg_tell_all; DROP FUNCTION ipv6_sg_tell_host; \
+         CREATE OR REPLACE FUNCTION ipv6_sg_tell() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN PERFORM pg_notify('ipv6_sg_reservations', ''); RETURN NULL; END $$; \
+         CREATE TRIGGER ipv6_sg_tell AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON ipv6_reservations \
+         FOR EACH STATEMENT EXECUTE FUNCTION ipv6_sg_tell(); \
+         CREATE TRIGGER ipv6_sg_tell AFTER UPDATE OR DELETE ON hosts FOR EACH STATEMENT EXECUTE FUNCTION ipv6_sg_tell();",
+    );
+    is_mended("DROP TRIGGER ipv6_sg_tell_host ON hosts;");
+    is_mended("DROP TRIGGER ipv6_sg_tell_all ON ipv6_reservations;");
+}
+
 /// What MariaDB is kept by is mended when somebody has written into it, or an older `pd init` has made it.
 #[test]
 fn the_index_of_mariadb_is_mended() {

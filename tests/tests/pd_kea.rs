@@ -42,6 +42,7 @@ fn what_is_reserved_is_read(kind: Kind) {
             mac: mac(text),
             subnet_id,
             prefix: prefix.parse().expect("a prefix"),
+            vm: None,
         };
         let of_a = [reservation(1, a, 1, "2001:db8:f000:10::/60"), reservation(2, a, 1, "2001:db8:f000:20::/60")];
         let of_b = reservation(3, b, 2, "2001:db8:f001::/48");

@@ -6,11 +6,11 @@
 use super::Owner;
 use crate::state::{Network, Origin, Port};
 
-/// What is wanted of such a tap: its port, and a network that has nobody else on it.
-pub(super) fn bare(interface: &str, owner: &Owner) -> (Network, Port) {
+/// What is wanted of such a tap: its port, and a network that has nobody else on it. `who` says so.
+pub(super) fn bare(who: Who, interface: &str, owner: &Owner) -> (Network, Port) {
     let Owner { vm, mac } = owner;
     let origin = Origin::new(&format!("CloudStack {vm}"));
-    let name = format!("cloudstack {vm} {interface}");
+    let name = who.network(vm, interface);
     let network = Network { name: name.clone(), prefixes: Vec::new(), routers: Vec::new(), origin: origin.clone() };
     let port = Port {
         vm: vm.clone(),
@@ -24,4 +24,26 @@ pub(super) fn bare(interface: &str, owner: &Owner) -> (Network, Port) {
         origin,
     };
     (network, port)
+}
+
+/// Which of CloudStack's ways says so: both may, and name nothing the same.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Who {
+    Agent,
+    Api,
+}
+
+impl Who {
+    fn network(self, vm: &str, interface: &str) -> String {
+        let way = match self {
+            Self::Agent => "agent",
+            Self::Api => "API",
+        };
+        format!("cloudstack {way} {vm} {interface}")
+    }
+}
+
+/// Whether a port is such a one: of what its MAC has elsewhere it has nothing.
+pub fn is_bare(port: &Port) -> bool {
+    [Who::Agent, Who::Api].iter().any(|who| port.network == who.network(&port.vm, &port.interface))
 }

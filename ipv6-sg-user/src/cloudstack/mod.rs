@@ -17,4 +17,5 @@ pub mod ipv4_script;
 pub mod libvirt;
 pub mod taps;
 
+pub use bare::is_bare;
 pub use taps::{Owner, Taps};

@@ -46,21 +46,31 @@ impl Taps {
     /// Whether it is known of all whose they are: by their MACs, or because libvirt said so.
     pub fn are_told_apart(&self) -> bool {
         let mut alike = self.by_guest.values().filter(|taps| taps.len() > 1).flatten();
-        alike.all(|tap| self.owners.contains_key(tap))
+        alike.all(|tap| self.is_told(tap))
     }
 
-    /// Takes from libvirt whose they are: its domains that run.
+    /// Takes from libvirt whose they are: its domains that run. What it does not tell of now stays as it was told.
     pub fn tell_apart<'a>(&mut self, running: impl IntoIterator<Item = &'a Domain>) {
-        let mut owners = BTreeMap::new();
         for domain in running {
             for (tap, mac) in &domain.taps {
                 // Another's may have the name by now.
                 if self.made_for(*mac).contains(tap) {
-                    owners.insert(tap.clone(), Owner { vm: domain.name.clone(), mac: *mac });
+                    self.owners.insert(tap.clone(), Owner { vm: domain.name.clone(), mac: *mac });
                 }
             }
         }
-        self.owners = owners;
+    }
+
+    /// Takes over what was told of those that `stay`.
+    pub fn recall(&mut self, before: Self, stay: impl Fn(&str) -> bool) {
+        let owners = before.owners.into_iter();
+        let own = owners.filter(|(tap, owner)| stay(tap) && self.made_for(owner.mac).contains(tap));
+        self.owners = own.collect();
+    }
+
+    /// Whether libvirt has said whose it is.
+    pub fn is_told(&self, tap: &str) -> bool {
+        self.owners.contains_key(tap)
     }
 
     /// Whose each is, by its name; nothing of those that libvirt was not asked about.
@@ -73,16 +83,16 @@ impl Taps {
         self.by_guest.get(&guest(mac)).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Whether libvirt says that it is another VM's.
-    pub fn is_anothers(&self, tap: &str, vm: &str) -> bool {
-        self.owners.get(tap).is_some_and(|owner| owner.vm != vm)
+    /// Whether libvirt says that it is another NIC's than the one with this MAC of this VM.
+    pub fn is_anothers(&self, tap: &str, vm: &str, mac: Mac) -> bool {
+        self.owners.get(tap).is_some_and(|owner| owner.vm != vm || owner.mac != mac)
     }
 
     /// The tap of a VM's NIC that somebody has `named`. Where libvirt made it, the MAC decides: the agent names the tap of a VM's
     /// first NIC for all of them. `None` when what was named is the tap of another NIC. A tap that `is_said` was made for
     /// another NIC whose MAC gives a tap the same one.
     pub fn of<'a>(&'a self, vm: &str, mac: Mac, named: &'a str, is_said: impl Fn(&str) -> bool) -> Option<&'a str> {
-        let made = || self.made_for(mac).iter().filter(|tap| !self.is_anothers(tap, vm));
+        let made = || self.made_for(mac).iter().filter(|tap| !self.is_anothers(tap, vm, mac));
         if made().any(|tap| tap == named) {
             return Some(named);
         }
@@ -158,6 +168,7 @@ mod tests {
         assert!(!taps.are_told_apart());
         let owners: Vec<_> = taps.owners().iter().map(|(tap, owner)| (&**tap, &*owner.vm, owner.mac)).collect();
         assert_eq!(owners, [("vnet1", "a", mac(one)), ("vnet2", "b", mac(other))]);
+        assert_eq!(taps.of("b", mac(other), "vnet1", |_| false), Some("vnet2"));
         // Of its own the one that is named, and else any; what libvirt says nothing of may be its.
         let of = |vm, named, said: &[&str]| taps.of(vm, mac(one), named, |tap| said.contains(&tap));
         assert_eq!(
@@ -165,8 +176,28 @@ mod tests {
             (Some("vnet1"), Some("vnet1"), Some("vnet1"))
         );
         assert_eq!(
-            (of("b", "vnet1", &[]), of("c", "vnet1", &[]), of("c", "", &["vnet3"])),
-            (Some("vnet2"), Some("vnet3"), None)
+            (of("b", "vnet2", &[]), of("c", "vnet1", &[]), of("c", "", &["vnet3"])),
+            (Some("vnet3"), Some("vnet3"), None)
         );
+    }
+
+    /// It holds as long as the tap is the same, and until libvirt says something else.
+    #[test]
+    fn what_was_told_is_not_asked_again() {
+        let mac = |text: &str| text.parse::<Mac>().unwrap();
+        let (one, other) = (mac("06:7a:88:00:00:01"), mac("02:7a:88:00:00:01"));
+        let taps = || Taps::new(["vnet1", "vnet2", "vnet3"].map(|tap| (tap.to_owned(), mac("fe:7a:88:00:00:01"))));
+        let domain =
+            |name: &str, tap: &str, mac| Domain { name: name.to_owned(), id: None, taps: vec![(tap.to_owned(), mac)] };
+        let mut before = taps();
+        before.tell_apart(&[domain("a", "vnet1", one), domain("b", "vnet2", other), domain("c", "vnet3", one)]);
+        let mut now = taps();
+        now.recall(before.clone(), |tap| tap != "vnet3");
+        assert_eq!(["vnet1", "vnet2", "vnet3"].map(|tap| now.is_told(tap)), [true, true, false]);
+        now.tell_apart(&[domain("d", "vnet2", one)]);
+        assert_eq!((now.owners()["vnet1"].vm.as_str(), now.owners()["vnet2"].vm.as_str()), ("a", "d"));
+        let mut others = Taps::new([("vnet1".to_owned(), mac("fe:7a:88:00:00:09"))]);
+        others.recall(before, |_| true);
+        assert!(!others.is_told("vnet1"));
     }
 }

@@ -75,6 +75,7 @@ impl Steward {
         steward.take_in(links);
         steward.look_at_agent();
         steward.found = Found::new(&steward.agent, &steward.taps);
+        steward.found.note_twins(&Found::default());
         let whole = steward.whole()?;
         let order = steward.order(&whole, false);
         Ok((steward, order))
@@ -220,18 +221,25 @@ impl Steward {
 
     fn order(&self, whole: &Whole, doubt: bool) -> Order {
         let mut desired = desired(&self.settings, &whole.image, self.agent.system_taps().clone());
-        desired.incomplete = !self.left_out.is_empty() || self.agent.has_lost() || self.api.is_incomplete();
+        let is_blind = self.doubt.is_blind() && !self.agent.registry().vms().is_empty();
+        desired.incomplete = !self.left_out.is_empty() || self.agent.has_lost() || self.api.is_incomplete() || is_blind;
         let (asked_about, xdp) = (BTreeSet::new(), xdp(&self.settings));
         Order { desired: Box::new(desired), xdp, doubt, asked_about, done: None, present: None }
     }
 
     /// Takes in which interfaces are here.
     fn take_in(&mut self, links: Vec<Link>) {
-        let before = self.present.replace(attachments(&links));
-        self.taps = sources::taps(links);
+        let present = attachments(&links);
+        let known = std::mem::replace(&mut self.taps, sources::taps(links));
+        let is_new = self.present.as_ref() != Some(&present);
+        let before: BTreeSet<_> = self.present.replace(present.clone()).into_iter().flatten().collect();
+        // What libvirt said of a tap holds as long as that is the same one.
+        let stay: BTreeSet<_> =
+            present.into_iter().filter(|tap| before.contains(tap)).map(|tap| tap.interface).collect();
+        self.taps.recall(known, |tap| stay.contains(tap));
         let libvirt_dir = &self.settings.cloudstack.libvirt_dir;
-        let told = sources::tell_apart(&mut self.taps, self.api.inventory(), libvirt_dir);
-        self.doubt.take_in(told, before != self.present);
+        let told = sources::tell_apart(&mut self.taps, self.agent.registry(), self.api.inventory(), libvirt_dir);
+        self.doubt.take_in(told, is_new);
     }
 
     /// Finds where the agent's NICs are now; whether that is elsewhere than before.

@@ -18,6 +18,9 @@ pub struct Delegation {
     /// The prefix.
     #[serde(serialize_with = "text", deserialize_with = "prefix")]
     pub prefix: Ipv6Net,
+    /// The VM's name, where one is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vm: Option<String>,
 }
 
 /// The prefixes that are reserved for MACs, in the order in which they were reserved.
@@ -39,10 +42,10 @@ impl From<Reserved> for Delegations {
     fn from(reserved: Reserved) -> Self {
         let Reserved { reservations, mut malformed } = reserved;
         let mut delegations = Vec::with_capacity(reservations.len());
-        for Reservation { mac, prefix, .. } in reservations {
+        for Reservation { mac, prefix, vm, .. } in reservations {
             // Nobody can have a longer one, or one that is not for VMs: see `[[port]]` delegated.
             match value::prefix(&prefix.to_string()) {
-                Ok(prefix) => delegations.push(Delegation { mac, prefix }),
+                Ok(prefix) => delegations.push(Delegation { mac, prefix, vm }),
                 Err(problem) => malformed.push(format!("{mac}: {prefix}: {problem}")),
             }
         }
@@ -75,6 +78,7 @@ mod tests {
             mac: "06:7a:88:00:00:8b".parse().unwrap(),
             subnet_id: 1,
             prefix: prefix.parse().unwrap(),
+            vm: Some("i-2-55-VM".to_owned()),
         };
         let reservations = vec![reservation(1, "2001:db8:f000:20::/60"), reservation(2, "fe80::/64")];
         let delegations = Delegations::from(Reserved { reservations, malformed: vec!["x".to_owned()] });

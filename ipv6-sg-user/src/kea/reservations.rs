@@ -13,6 +13,10 @@ use super::{Database, KeaError, Value};
 pub(crate) const HW_ADDRESS: i64 = 0;
 pub(crate) const PREFIX: i64 = 2;
 
+/// Under which key of a host's context what is ours stands, and in it the VM's name.
+pub(crate) const CONTEXT: &str = "ipv6-sg";
+pub(crate) const VM: &str = "vm";
+
 /// MACs that are asked for at once.
 const AT_ONCE: usize = 256;
 
@@ -27,6 +31,8 @@ pub struct Reservation {
     pub subnet_id: i64,
     /// The prefix.
     pub prefix: Ipv6Net,
+    /// The VM's name, where `ipv6-sg pd` has recorded one.
+    pub vm: Option<String>,
 }
 
 /// What is reserved, and what is written as if it were.
@@ -36,6 +42,12 @@ pub struct Reserved {
     pub reservations: Vec<Reservation>,
     /// What is no prefix, each as a line that says whose and what.
     pub malformed: Vec<String>,
+}
+
+/// The VM's name in a host's `user_context`, which others may have written, and as anything.
+fn recorded_vm(context: &str) -> Option<String> {
+    let context: serde_json::Value = serde_json::from_str(context).ok()?;
+    context.get(CONTEXT)?.get(VM)?.as_str().map(ToOwned::to_owned)
 }
 
 /// A prefix as the tables have it.
@@ -65,7 +77,7 @@ impl Database {
             let subnet = if subnet_id.is_some() { "= ?" } else { "IS NOT NULL" };
             let statement = format!(
                 "SELECT h.dhcp_identifier, CAST(h.dhcp6_subnet_id AS {{int}}), {address}, CAST(r.prefix_len AS {{int}}), \
-                 CAST(r.reservation_id AS {{int}}) \
+                 CAST(r.reservation_id AS {{int}}), COALESCE(h.user_context, '') \
                  FROM hosts h JOIN ipv6_reservations r ON r.host_id = h.host_id \
                  WHERE h.dhcp_identifier_type = {HW_ADDRESS} AND r.type = {PREFIX} \
                  AND h.dhcp_identifier IN ({places}) AND h.dhcp6_subnet_id {subnet}"
@@ -89,7 +101,10 @@ impl Reserved {
         };
         let (mac, subnet_id) = (Mac { octets }, row.get(1)?);
         match prefix(&row.get::<String>(2)?, row.get(3)?) {
-            Ok(prefix) => self.reservations.push(Reservation { id: row.get(4)?, mac, subnet_id, prefix }),
+            Ok(prefix) => {
+                let vm = recorded_vm(&row.get::<String>(5)?);
+                self.reservations.push(Reservation { id: row.get(4)?, mac, subnet_id, prefix, vm });
+            }
             Err(written) => self.malformed.push(format!("{mac}, subnet {subnet_id}: {written:?} is no prefix")),
         }
         Ok(())

@@ -9,14 +9,10 @@ use std::time::{Duration, SystemTime};
 use ipnet::Ipv6Net;
 use serde_json::{Map, Value};
 
+use crate::kea::reservations::{CONTEXT, VM};
+
 /// The type of identifier: Kea's flexible one.
 pub(super) const FLEX_ID: i64 = 4;
-
-/// The key in a host's `user_context` below which everything of ours is.
-const CONTEXT: &str = "ipv6-sg";
-
-/// The key of the VM's name.
-const VM: &str = "vm";
 
 /// Since when a prefix rests that nobody ever had, in seconds since 1970.
 pub(super) const NEVER_USED: i64 = 0;

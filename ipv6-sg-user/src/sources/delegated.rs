@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ipnet::Ipv6Net;
 use ipv6_sg_common::mac::Mac;
 
+use crate::cloudstack;
 use crate::kea::{Delegation, Delegations};
 use crate::state::{Declarations, Error, Port};
 
@@ -53,19 +54,22 @@ pub(super) fn to_ports<'a>(
     delegations: &Delegations,
 ) -> (Vec<Given>, Vec<NotGiven>) {
     let mut by_mac: BTreeMap<Mac, Vec<&Port>> = BTreeMap::new();
-    for port in ports {
+    // Of two NICs of one VM with one MAC, one has nothing but that.
+    for port in ports.filter(|port| !cloudstack::is_bare(port)) {
         by_mac.entry(port.mac).or_default().push(port);
     }
     let mut given = Vec::new();
     let mut not_given: Vec<_> = delegations.malformed.iter().cloned().map(NotGiven::Malformed).collect();
     for delegation in &delegations.delegations {
-        let Delegation { mac, prefix } = *delegation;
-        match by_mac.get(&mac).map(Vec::as_slice) {
-            Some([port]) if !port.delegated.contains(&prefix) => {
+        let Delegation { mac, prefix, .. } = *delegation;
+        let ports = by_mac.get(&mac).map(Vec::as_slice).unwrap_or_default();
+        let ports: Vec<_> = ports.iter().filter(|port| may_be(&port.vm, delegation.vm.as_deref())).collect();
+        match ports[..] {
+            [port] if !port.delegated.contains(&prefix) => {
                 given.push(Given { interface: port.interface.clone(), delegation: delegation.clone() });
             }
             // A MAC is unique in its network alone, and Kea knows no networks.
-            Some([one, other, ..]) => {
+            [one, other, ..] => {
                 let (one, other) = (one.vm.clone(), other.vm.clone());
                 not_given.push(NotGiven::Ambiguous { prefix, mac, one, other });
             }
@@ -73,6 +77,21 @@ pub(super) fn to_ports<'a>(
         }
     }
     (given, not_given)
+}
+
+/// Whether a prefix that is recorded for a VM may be this port's, which has its MAC. Tenants choose MACs, and CloudStack names: where
+/// both names are CloudStack's, they are the same. What people call VMs when they allocate is theirs to choose.
+fn may_be(vm: &str, recorded: Option<&str>) -> bool {
+    recorded.is_none_or(|recorded| recorded == vm || !(is_instance(recorded) && is_instance(vm)))
+}
+
+/// Whether CloudStack names VMs so: `i-2-55-VM`.
+fn is_instance(name: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let mut parts = name.splitn(4, '-');
+    parts.next() == Some("i")
+        && parts.by_ref().take(2).filter(|part| is_number(part)).count() == 2
+        && parts.next().is_some()
 }
 
 /// Has ports have what is given to them.
@@ -88,7 +107,30 @@ pub(super) fn give(declarations: &mut [Declarations], given: &[Given]) {
 
 impl NotGiven {
     pub(super) fn taken(given: Given, error: Error) -> Self {
-        let Delegation { mac, prefix } = given.delegation;
+        let Delegation { mac, prefix, .. } = given.delegation;
         Self::Taken { prefix, mac, error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_a_prefix_may_be() {
+        for (vm, recorded, wanted) in [
+            ("i-2-55-VM", None, true),
+            ("i-2-55-VM", Some("i-2-55-VM"), true),
+            // A tenant's who has given a VM the MAC of another.
+            ("i-2-55-VM", Some("i-7-9-VM"), false),
+            ("i-2-55-VM", Some("i-2-55-BE"), false),
+            // By hand.
+            ("i-2-55-VM", Some("web"), true),
+            ("web", Some("i-2-55-VM"), true),
+            ("i-2-55-VM", Some("i-am-one"), true),
+            ("i-2-55-VM", Some("i-2-VM"), true),
+        ] {
+            assert_eq!(may_be(vm, recorded), wanted, "{vm} {recorded:?}");
+        }
     }
 }

@@ -55,7 +55,7 @@ pub fn look(settings: &Settings) -> anyhow::Result<Model> {
     let (api, kea) = (asked.as_ref(), reserved.as_ref());
     let mut taps = taps::present()?;
     // Whose they are that libvirt does not tell is not known to whoever looks either.
-    let _ = tell_apart(&mut taps, api, &settings.cloudstack.libvirt_dir);
+    let _ = tell_apart(&mut taps, &agent, api, &settings.cloudstack.libvirt_dir);
     let said = Said { files: &files, agent: &agent, api, kea, taps: &taps };
     Ok(said.as_far_as_possible(&BTreeSet::new())?.model)
 }
@@ -214,8 +214,11 @@ mod tests {
             "[network.a]\nprefixes = [\"2001:db8:9::/64\"]\n[[port]]\nvm = \"a\"\ninterface = \"vnet9\"\nmac = \"06:00:00:00:00:09\"\nnetwork = \"a\"\ndelegated = [\"2001:db8:f000:90::/60\"]\n[[port]]\nvm = \"b\"\ninterface = \"vnet8\"\nmac = \"06:7a:88:00:00:02\"\nnetwork = \"a\"",
         );
         let registry = registry(&[("1", "2001:db8::1"), ("2", "2001:db8::2")]);
-        let delegation =
-            |mac: &str, prefix: &str| Delegation { mac: mac.parse().unwrap(), prefix: prefix.parse().unwrap() };
+        let delegation = |mac: &str, prefix: &str| Delegation {
+            mac: mac.parse().unwrap(),
+            prefix: prefix.parse().unwrap(),
+            vm: None,
+        };
         let (one, two, nine) = ("06:7a:88:00:00:01", "06:7a:88:00:00:02", "06:00:00:00:00:09");
         let delegations = [
             (one, "2001:db8:f000:10::/60"),

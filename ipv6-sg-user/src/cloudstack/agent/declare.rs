@@ -12,7 +12,7 @@ use super::living::Living;
 use super::record::{KnownNic, Vm};
 use super::{places, twins};
 use crate::cloudstack::Taps;
-use crate::cloudstack::bare::bare;
+use crate::cloudstack::bare::{Who, bare};
 use crate::state::{Declarations, Network, Origin, Port, SecurityGroup};
 
 /// What every name that is made here begins with.
@@ -52,7 +52,7 @@ pub fn declare(registry: &Registry, taps: &Taps, networks: &Networks) -> Declara
     }
     declared.networks = own.into_values().collect();
     for (interface, owner) in twins(registry, taps) {
-        let (network, port) = bare(interface, owner);
+        let (network, port) = bare(Who::Agent, interface, owner);
         declared.networks.push(network);
         declared.ports.push(port);
     }

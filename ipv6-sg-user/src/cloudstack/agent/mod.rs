@@ -25,7 +25,7 @@ pub mod store;
 
 pub use command::{Command, Nic, UsageError};
 pub use declare::{Networks, declare};
-pub use places::{places, twins};
+pub use places::{are_told, places, twins};
 pub use record::Vm;
 pub use registry::{Change, Registry, Unknown};
 pub use rule_logs::{RuleLog, RuleLogs};

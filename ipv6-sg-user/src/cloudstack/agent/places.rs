@@ -13,7 +13,7 @@ use crate::cloudstack::{Owner, Taps};
 pub fn places<'a>(registry: &'a Registry, taps: &'a Taps) -> Vec<(&'a Vm, &'a KnownNic, Option<&'a str>)> {
     let nics: Vec<_> = registry.vms().values().flat_map(|vm| vm.nics.values().map(move |nic| (vm, nic))).collect();
     let is_said = |vm: &Vm, nic: &KnownNic| {
-        taps.made_for(nic.mac).contains(&nic.interface) && !taps.is_anothers(&nic.interface, &vm.name)
+        taps.made_for(nic.mac).contains(&nic.interface) && !taps.is_anothers(&nic.interface, &vm.name, nic.mac)
     };
     let said: HashSet<&str> =
         nics.iter().filter(|(vm, nic)| is_said(vm, nic)).map(|(_, nic)| nic.interface.as_str()).collect();
@@ -34,4 +34,16 @@ pub fn twins<'a>(registry: &'a Registry, taps: &'a Taps) -> Vec<(&'a str, &'a Ow
     };
     let twins = taps.owners().iter().map(|(tap, owner)| (tap.as_str(), owner));
     twins.filter(|(tap, owner)| is_known(owner) && !placed.contains(tap)).collect()
+}
+
+/// Whether each NIC is on a tap that was said to be its own, or that libvirt says is. One that is found by its MAC alone may be another's
+/// whose own is gone.
+pub fn are_told(registry: &Registry, taps: &Taps) -> bool {
+    let mut taken = HashSet::new();
+    places(registry, taps).into_iter().all(|(_, nic, interface)| {
+        interface.filter(|interface| taps.has(interface)).is_none_or(|interface| {
+            let is_only = taken.insert(interface);
+            taps.is_told(interface) || is_only && interface == nic.interface
+        })
+    })
 }

@@ -11,7 +11,7 @@ use super::inventory::Inventory;
 use super::members::{Networks, formed, given, members};
 use super::names::{NOBODY, Names, plain};
 use super::plugged::{Plugged, Which, plugged};
-use crate::cloudstack::bare::bare;
+use crate::cloudstack::bare::{Who, bare};
 use crate::cloudstack::{Owner, Taps};
 use crate::state::{Declarations, Network, Origin, Port, SecurityGroup, value};
 
@@ -56,7 +56,7 @@ pub fn translate(inventory: &Inventory, taps: &Taps) -> Declared {
         }
         let Which::This(nic) = nic else {
             let owner = Owner { vm: plain(&vm.name), mac };
-            twins.push(bare(interface, &owner));
+            twins.push(bare(Who::Api, interface, &owner));
             oddities.push(Oddity::Twins { vm: owner.vm, mac });
             continue;
         };

@@ -35,7 +35,7 @@ pub use declare::{Declared, declare, translate};
 pub use error::ApiError;
 pub use inventory::Inventory;
 pub use oddity::Oddity;
-pub use plugged::are_told_apart;
+pub use plugged::are_told;
 
 /// Where the last good answer is kept.
 pub type Store = poll::Store<Inventory>;

@@ -33,11 +33,11 @@ pub(super) enum Which<'a> {
     OneOf(Vec<&'a Nic>),
 }
 
-/// Whether it is known of each tap whose it is, as far as it is anybody's.
-pub fn are_told_apart(inventory: &Inventory, taps: &Taps) -> bool {
+/// Whether libvirt has said of each tap that somebody has whose it is: a MAC may be another's too.
+pub fn are_told(inventory: &Inventory, taps: &Taps) -> bool {
     let mut oddities = Vec::new();
-    plugged(inventory, taps, &mut oddities);
-    oddities.is_empty()
+    let plugged = plugged(inventory, taps, &mut oddities);
+    oddities.is_empty() && plugged.iter().all(|plugged| taps.is_told(plugged.tap))
 }
 
 /// The taps of NICs, in the order of their names. A VM that is migrated has them on both hosts, and CloudStack says that it is on
@@ -56,7 +56,7 @@ pub(super) fn plugged<'a>(inventory: &'a Inventory, taps: &'a Taps, oddities: &m
     let mut plugged = Vec::new();
     for (made, mut nics) in alike {
         let told = told(made, &mut nics, taps);
-        let untold: Vec<_> = made.iter().filter(|tap| !taps.owners().contains_key(*tap)).collect();
+        let untold: Vec<_> = made.iter().filter(|tap| !taps.is_told(tap)).collect();
         plugged.extend(told);
         if nics.iter().any(|(vm, _)| is_here(vm)) {
             nics.retain(|(vm, _)| is_here(vm));

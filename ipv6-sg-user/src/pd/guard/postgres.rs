@@ -34,9 +34,12 @@ pub(super) fn pieces() -> Vec<Piece> {
         Piece {
             name: "ipv6_sg_tell",
             purpose: "hypervisors hear of a change at once, and of whose it is",
-            // One for each row tells whose.
-            exists: "SELECT 1 FROM pg_trigger WHERE tgname = 'ipv6_sg_tell' AND tgtype & 1 = 1 \
-                     AND tgrelid = to_regclass('ipv6_reservations')"
+            // An earlier `pd init` made one that told nothing of whose it was, on `hosts` too.
+            exists: "SELECT 1 FROM (SELECT COUNT(*) AS own, COUNT(*) FILTER (WHERE tgname = 'ipv6_sg_tell' AND \
+                     (tgtype & 1 = 0 OR tgrelid = to_regclass('hosts'))) AS earlier FROM pg_trigger \
+                     WHERE (tgname IN ('ipv6_sg_tell', 'ipv6_sg_tell_all') AND tgrelid = to_regclass('ipv6_reservations')) \
+                     OR (tgname IN ('ipv6_sg_tell', 'ipv6_sg_tell_host') AND tgrelid = to_regclass('hosts'))) t \
+                     WHERE own = 3 AND earlier = 0"
                 .to_owned(),
             make: tell(),
             needs_others: false,
@@ -77,6 +80,7 @@ fn tell() -> String {
     };
     let (reservations, hosts) = ("ipv6_reservations", "hosts");
     let text = [
+        "DROP TRIGGER IF EXISTS ipv6_sg_tell ON hosts;".to_owned(),
         function("ipv6_sg_tell", &both(&of_reservation)),
         function("ipv6_sg_tell_host", &both(&of_host)),
         function("ipv6_sg_tell_all", &format!("PERFORM pg_notify('{CHANNEL}', '');")),
