@@ -37,10 +37,18 @@ fn kea_takes_what_is_printed() {
     let desk = Desk::new(&hosts, POOL);
     let error = desk.refused(&["init", "--check-kea", "/nowhere"]);
     assert_eq!(error, "cannot read /nowhere: No such file or directory (os error 2)");
+    for listen in ["eth0", "eth0/192.0.2.1", "e th0/::1", "/::1"] {
+        let error = desk.refused(&["init", "--kea-config", "--subnet", "2001:db8::/32", "--listen", listen]);
+        assert!(error.starts_with(&format!("listen {listen:?}: ")), "{error}");
+    }
     // Usage.
-    for words in
-        [&["init", "--kea-config"][..], &["init", "--kea", "3"], &["init", "--print", "--kea-config"], &["release"]]
-    {
+    for words in [
+        &["init", "--kea-config"][..],
+        &["init", "--kea", "3"],
+        &["init", "--print", "--kea-config"],
+        &["init", "--print", "--json"],
+        &["release"],
+    ] {
         assert_eq!(desk.run(words).code, Some(2), "{words:?}");
     }
 }

@@ -24,6 +24,8 @@ fn a_life(kind: Kind) {
         assert!(desk.done(&["init"]).ends_with("pool 2001:db8:f000::/56 is set up\n"));
         let again = "pool 2001:db8:f000::/56 was set up before, and nothing is missing\n";
         assert_eq!(desk.done(&["init"]), again);
+        let none: [&str; 0] = [];
+        assert_eq!(desk.json(&["init"]), json!({ "pool": "2001:db8:f000::/56", "new": false, "installed": none }));
         assert_eq!(desk.done(&["check"]), "sound\n");
         assert_eq!(rows(&hosts), ("1".into(), "0".into()));
 
@@ -57,6 +59,8 @@ fn a_life(kind: Kind) {
             desk.lines(&["list", "--routes", "--dev", "pod1"])[3],
             format!("ip -6 route replace 2001:db8:f000:40::/58 via {via_b} dev pod1")
         );
+        let error = desk.refused(&["list", "--routes", "--dev", "pod1;id"]);
+        assert!(error.starts_with("dev \"pod1;id\": "), "{error}");
         assert!(desk.done(&["list"]).contains(&format!("b   {B}  2001:db8:f000:40::/58  {via_b}")));
         assert_eq!(desk.done(&["check"]), "sound\n");
 

@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow};
+use ipnet::Ipv6Net;
+use serde::Serialize;
 
 use super::super::context::Context;
-use super::super::output::Format;
+use super::super::output::{self, Format};
 use crate::pd::kea_config::{self, Fault, Place, Relay, Release};
 use crate::pd::{Pool, guard::SetUp};
 use crate::state::{Pd, value};
@@ -19,10 +22,10 @@ use crate::state::{Pd, value};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Init {
     /// Print the statements that would be run, and run none: where an administrator has to, who runs them before this verb is run
-    #[arg(long, group = "instead")]
+    #[arg(long, group = "instead", conflicts_with = "json")]
     print: bool,
     /// Print a configuration for Kea's DHCPv6 server
-    #[arg(long, group = "instead", requires_all = ["subnet", "listen"])]
+    #[arg(long, group = "instead", conflicts_with = "json", requires_all = ["subnet", "listen"])]
     kea_config: bool,
     /// Check a configuration of Kea's DHCPv6 server; fails when anything in it is wrong
     #[arg(long, group = "instead", value_name = "FILE")]
@@ -43,6 +46,14 @@ pub(in crate::cli) struct Init {
     format: Format,
 }
 
+/// What was done, for programs.
+#[derive(Serialize)]
+struct Done {
+    pool: Ipv6Net,
+    new: bool,
+    installed: Vec<&'static str>,
+}
+
 impl Init {
     /// Runs the verb.
     pub(super) fn run(self, context: &mut Context) -> Result<()> {
@@ -59,6 +70,10 @@ impl Init {
             return Ok(write!(context.out, "{statements}")?);
         }
         let SetUp { installed, new_pool } = super::with_pool(&settings, async |pool| pool.set_up().await)?;
+        if self.format.json {
+            let installed: Vec<_> = installed.into_iter().map(|(name, _)| name).collect();
+            return output::json(&mut context.out, &Done { pool: settings.pool, new: new_pool, installed });
+        }
         for (name, purpose) in &installed {
             writeln!(context.out, "installed {name}: {purpose}")?;
         }
@@ -74,7 +89,12 @@ impl Init {
     fn place(self) -> Result<Place> {
         let subnet = self.subnet.context("no --subnet")?;
         let subnet = value::any_prefix(&subnet).with_context(|| format!("subnet {subnet:?}"))?;
-        Ok(Place { release: self.kea, relay: self.relay, subnet, listen: self.listen.context("no --listen")? })
+        let listen = self.listen.context("no --listen")?;
+        let (interface, address) =
+            listen.split_once('/').with_context(|| format!("listen {listen:?}: write INTERFACE/ADDRESS"))?;
+        value::interface(interface).with_context(|| format!("listen {listen:?}"))?;
+        address.parse::<Ipv6Addr>().with_context(|| format!("listen {listen:?}"))?;
+        Ok(Place { release: self.kea, relay: self.relay, subnet, listen })
     }
 
     fn check(&self, context: &mut Context, settings: &Pd, path: &PathBuf) -> Result<()> {

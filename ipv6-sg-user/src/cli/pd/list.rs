@@ -2,10 +2,11 @@
 
 use std::io::Write as _;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::super::context::Context;
 use super::super::output::{self, Format};
+use crate::state::{Problem, value};
 
 /// List the prefixes of the pool that VMs have
 #[derive(Debug, clap::Args)]
@@ -29,7 +30,12 @@ impl List {
             return output::json(&mut context.out, &delegations);
         }
         if self.routes {
-            let dev = self.dev.as_deref().unwrap_or("\"$DEV\"");
+            let dev = match self.dev.as_deref() {
+                None => "\"$DEV\"",
+                Some(dev) if is_plain(dev) => dev,
+                // The lines are for a shell.
+                Some(dev) => bail!("dev {dev:?}: {}", Problem::NotAnInterface),
+            };
             for delegation in &delegations {
                 let (prefix, via) = (delegation.prefix, delegation.via);
                 writeln!(context.out, "ip -6 route replace {prefix} via {via} dev {dev}")?;
@@ -42,4 +48,10 @@ impl List {
         });
         Ok(output::table(&mut context.out, Some(["VM", "MAC", "PREFIX", "VIA"]), rows)?)
     }
+}
+
+/// Whether an interface's name is one that no shell reads as anything else.
+fn is_plain(dev: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
+    value::interface(dev).is_ok() && dev.chars().all(is_plain)
 }

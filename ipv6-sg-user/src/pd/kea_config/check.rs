@@ -105,16 +105,20 @@ fn drop_class(dhcp6: &Value, relay: Relay, fault: &mut impl FnMut(&'static str, 
 fn subnet(dhcp6: &Value, settings: &Pd, fault: &mut impl FnMut(&'static str, String)) {
     let networks = dhcp6["shared-networks"].as_array().into_iter().flatten();
     let inside = networks.filter_map(|network| network["subnet6"].as_array()).flatten();
-    let mut subnets = dhcp6["subnet6"].as_array().into_iter().flatten().chain(inside);
-    let Some(subnet) = subnets.find(|subnet| subnet["id"] == settings.subnet_id) else {
+    let subnets: Vec<_> = dhcp6["subnet6"].as_array().into_iter().flatten().chain(inside).collect();
+    if subnets.iter().any(|subnet| subnet["pd-pools"].as_array().is_some_and(|pools| !pools.is_empty())) {
+        fault("subnet6.pd-pools", "remove them: Kea would give prefixes that are recorded nowhere".to_owned());
+    }
+    let Some(subnet) = subnets.into_iter().find(|subnet| subnet["id"] == settings.subnet_id) else {
         fault("subnet6", format!("write a subnet with the id {}, which [pd] reserves prefixes in", settings.subnet_id));
         return;
     };
-    if subnet["pd-pools"].as_array().is_some_and(|pools| !pools.is_empty()) {
-        fault("subnet6.pd-pools", "remove them: Kea would give prefixes that are recorded nowhere".to_owned());
-    }
     let set = |key: &str| subnet.get(key).or_else(|| dhcp6.get(key));
     if set("reservations-in-subnet") == Some(&Value::Bool(false)) {
         fault("reservations-in-subnet", "write true: reservations are looked up there".to_owned());
+    }
+    // Before Kea 2.6 it stood for the keys `reservations-…`.
+    if set("reservation-mode").is_some_and(|mode| mode != "all" && mode != "out-of-pool") {
+        fault("reservation-mode", "remove it: reservations are looked up in the subnet".to_owned());
     }
 }

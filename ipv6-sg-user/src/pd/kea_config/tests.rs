@@ -56,7 +56,7 @@ fn faults_of(change: impl FnOnce(&mut Value)) -> Vec<&'static str> {
 
 #[test]
 fn each_thing_that_loses_prefixes_is_named() {
-    let changes: [(&str, &[&str], Value); 16] = [
+    let changes: [(&str, &[&str], Value); 18] = [
         ("mac-sources", &["mac-sources"], json!(["any"])),
         ("mac-sources", &["mac-sources"], json!(["remote-id", "duid"])),
         ("mac-sources", &["mac-sources"], Value::Null),
@@ -71,7 +71,14 @@ fn each_thing_that_loses_prefixes_is_named() {
         ("lease-database", &["lease-database", "max-reconnect-tries"], json!(3)),
         ("subnet6", &["subnet6"], json!([{ "id": 1, "subnet": "2001:db8::/32" }])),
         ("subnet6.pd-pools", &["subnet6"], json!([{ "id": 7, "pd-pools": [{ "prefix": "2001:db8:f000::" }] }])),
+        // Another subnet's, too.
+        (
+            "subnet6.pd-pools",
+            &["subnet6"],
+            json!([{ "id": 7 }, { "id": 8, "pd-pools": [{ "prefix": "2001:db8:f000::" }] }]),
+        ),
         ("reservations-in-subnet", &["reservations-in-subnet"], json!(false)),
+        ("reservation-mode", &["reservation-mode"], json!("disabled")),
         ("hosts-database", &["hosts-database"], Value::Null),
     ];
     for (fault, keys, value) in changes {
