@@ -1,7 +1,7 @@
 //! The Debian package from installation to purge, under a systemd of its own, with the example state that it brings.
 
 use ipv6_sg_tests::lab::{Guest, Hypervisor, Ip, System, Traffic, eventually};
-use ipv6_sg_tests::world::{NEIGHBOUR_MAC, VM_MAC};
+use ipv6_sg_tests::world::{NEIGHBOUR_MAC, VM, VM_MAC};
 
 /// Of the VMs that the example state knows.
 const PORTS: [&str; 2] = ["vnet11", "vnet12"];
@@ -104,6 +104,34 @@ fn an_installation_guards_and_an_upgrade_opens_nothing() {
     traffic.flow(500);
     traffic.stop().assert_clean();
     assert_eq!(host.pins(), pins);
+}
+
+/// What the agent says is done and kept under the unit's bounds, and libvirt's files are read there.
+#[test]
+fn cloudstacks_agent_calls_the_installed_program() {
+    let host = Host::new("true");
+    host.system.run(INSTALL);
+    host.system.run("mkdir -p /etc/cloudstack/agent /run/libvirt/qemu");
+    host.system.run("ln -s /usr/sbin/ipv6-sg /etc/cloudstack/agent/security_group.py");
+    let mac = host.vm.mac;
+    host.system.run(&format!(
+        "echo \"<domstatus><domain id='7'><name>i-2-5-VM</name><devices><interface><mac address='{mac}'/>\
+         <target dev='vnet11'/></interface></devices></domain></domstatus>\" > /run/libvirt/qemu/i-2-5-VM.xml"
+    ));
+    let call = |words: &str| host.system.run(&format!("/etc/cloudstack/agent/security_group.py {words}"));
+    let nic = format!(
+        "--vmname i-2-5-VM --vmid 5 --vmip 10.1.1.5 --vmip6 {VM} --vmmac {mac} --vif vnet11 --brname br0 --nicsecips '0;'"
+    );
+    assert_eq!(call(&format!("default_network_rules {nic} --isFirstNic")), "");
+    assert_eq!(call(&format!("add_network_rules {nic} --sig abc --seq 3 --rules 'I:tcp;22;22;::/0,NEXT;'")), "");
+    assert_eq!(host.programs(), [2, 0]);
+    let in_force = "i-2-5-VM,5,10.1.1.5,7,abc,3\n";
+    assert_eq!(call("get_rule_logs_for_vms"), in_force);
+    host.system.run("systemctl restart ipv6-sg");
+    host.wait_active();
+    assert_eq!((call("get_rule_logs_for_vms").as_str(), host.programs()), (in_force, [2, 0]));
+    let hook = "/usr/sbin/ipv6-sg libvirt-hook i-2-5-VM start begin - < /run/libvirt/qemu/i-2-5-VM.xml";
+    assert_eq!(host.system.run(hook), "");
 }
 
 #[test]

@@ -1,10 +1,7 @@
 //! What keeps prefixes apart, whoever writes them: statements of others, two transactions at once, Kea's own upgrades.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-
 use ipv6_sg::kea::Kind;
-use ipv6_sg_tests::lab::kea::{Desk, Hosts, POOL, Release, Server};
+use ipv6_sg_tests::lab::kea::{Desk, Hosts, Open, POOL, Release, Server};
 use ipv6_sg_tests::lab::{eventually, run};
 
 const A: &str = "06:00:00:00:00:0a";
@@ -83,41 +80,6 @@ fn nobody_writes_what_overlaps_into_mariadb() {
     nobody_writes_what_overlaps(Kind::Mysql);
 }
 
-/// A transaction that is open as long as it is not told to end.
-struct Open(std::process::Child);
-
-impl Open {
-    fn begin(mut client: Command, statements: &str) -> Self {
-        let mut client =
-            client.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a client");
-        client.stdin.as_mut().expect("piped").write_all(statements.as_bytes()).expect("it reads");
-        Self(client)
-    }
-
-    /// Ends it; whether that succeeded.
-    fn commit(mut self) -> bool {
-        let mut stdin = self.0.stdin.take().expect("piped");
-        // One that was refused has gone, and reads no more: how it ended says that.
-        let _ = stdin.write_all(b"COMMIT;\n");
-        drop(stdin);
-        self.0.wait().expect("a client of ours").success()
-    }
-}
-
-/// How many transactions wait for another.
-fn waiting(hosts: &Hosts) -> u32 {
-    let statement = match hosts.server().kind() {
-        Kind::Postgres => "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock';",
-        // What information_schema.innodb_trx shows grows no older than it is looked at: here, the same for ever.
-        Kind::Mysql => {
-            "SELECT variable_value FROM information_schema.global_status \
-             WHERE variable_name = 'innodb_row_lock_current_waits';"
-        }
-    };
-    let text = hosts.sql(statement);
-    text.trim().parse().unwrap_or_else(|_| panic!("no number: {text}"))
-}
-
 /// Of two transactions at once that write the same, or what overlaps, one is refused, at each level of isolation.
 fn of_two_at_once_one_is_refused(kind: Kind) {
     let server = Server::start(kind);
@@ -138,16 +100,9 @@ fn of_two_at_once_one_is_refused(kind: Kind) {
         };
         let one = hosts.reservation(Release::Kea2_2, A, "2001:db8:1:10::/60");
         let other = hosts.reservation(Release::Kea2_2, A, "2001:db8:1::/56");
-        let written = server.path("written");
-        let _ = std::fs::remove_file(&written);
-        let mark = match kind {
-            Kind::Postgres => format!("\\! touch {}\n", written.display()),
-            Kind::Mysql => format!("system touch {}\n", written.display()),
-        };
-        let first = Open::begin(hosts.client(), &format!("{begin}{one}\n{mark}"));
-        eventually("the first has written", || written.exists().then_some(()));
-        let second = Open::begin(hosts.client(), &format!("{begin}{other}\n"));
-        eventually("the second waits for the first", || (waiting(&hosts) == 1).then_some(()));
+        let first = Open::hold(&hosts, &format!("{begin}{one}"));
+        let second = Open::begin(&hosts, &format!("{begin}{other}\n"));
+        eventually("the second waits for the first", || (hosts.waiting() == 1).then_some(()));
         assert!(first.commit(), "{level}");
         assert!(!second.commit(), "{level}: both were written");
         assert_eq!(count("prefix_len = 60"), "2", "{level}");

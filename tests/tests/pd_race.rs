@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ipv6_sg::kea::Kind;
-use ipv6_sg_tests::lab::kea::{Desk, Hosts, Release, Server};
-use ipv6_sg_tests::lab::{Dice, Process, outcome, wait_if_ending};
+use ipv6_sg_tests::lab::kea::{Desk, Hosts, KEA, Open, POOL, Release, Server};
+use ipv6_sg_tests::lab::{Dice, Process, eventually, outcome, wait_if_ending};
 use nix::sys::signal::Signal;
 
 /// Processes at once, and how many each runs one after the other.
@@ -102,5 +102,68 @@ fn many_at_once_in_postgresql() {
 
 #[test]
 fn many_at_once_in_mariadb() {
-    many_at_once(Kind::Mysql, Release::Kea2_2);
+    many_at_once(Kind::Mysql, Release::Kea3_0);
+}
+
+/// What statements Kea's user runs or ran last, one of each of its sessions.
+fn statements(hosts: &Hosts) -> String {
+    hosts.sql(&match hosts.server().kind() {
+        Kind::Postgres => format!("SELECT query FROM pg_stat_activity WHERE usename = '{KEA}';"),
+        Kind::Mysql => format!("SELECT info FROM information_schema.processlist WHERE user = '{KEA}';"),
+    })
+}
+
+/// A transaction that is killed in the midst of it, before it has written anything and after, is none.
+fn killed_in_the_midst(kind: Kind) {
+    let server = Server::start(kind);
+    let hosts = Hosts::new(&server, Release::Kea2_2);
+    let desk = Desk::new(&hosts, POOL);
+    let allocate = ["allocate", "--vm", "a", "--mac", "06:00:00:00:00:0a"];
+    let everything =
+        || hosts.sql("SELECT * FROM hosts ORDER BY host_id; SELECT * FROM ipv6_reservations ORDER BY reservation_id;");
+    for has_written in [false, true] {
+        hosts.sql("DELETE FROM hosts;");
+        desk.done(&["init"]);
+        let pool = hosts.sql("SELECT host_id FROM hosts;");
+        hosts.host("06:00:00:00:00:0b", 1);
+        let host = hosts.sql("SELECT host_id FROM hosts WHERE dhcp_identifier_type = 0;");
+        let (pool, host) = (pool.trim(), host.trim());
+        // Another has what it locks first; or writes the prefix, which it comes to when it has made the VM's host. That is by
+        // numbers: what is looked for by other things, MariaDB locks with the places beside it.
+        let (held, waits_in) = match (has_written, kind) {
+            (false, _) => (format!("SELECT host_id FROM hosts WHERE host_id = {pool} FOR UPDATE;"), "FOR UPDATE"),
+            (true, kind) => (
+                format!(
+                    "INSERT INTO ipv6_reservations (address, prefix_len, type, host_id) \
+                     VALUES ('2001:db8:f000::', 60, 2, {host});"
+                ),
+                if kind == Kind::Postgres { "INSERT INTO ipv6_reservations" } else { "UPDATE ipv6_sg_lock" },
+            ),
+        };
+        let before = everything();
+        let other = Open::hold(&hosts, &format!("BEGIN;\n{held}"));
+        let mut process = Process::start(desk.verb(&allocate));
+        // The session before this one may not have gone yet.
+        let waits = || (hosts.waiting() == 1).then(|| statements(&hosts)).filter(|all| all.lines().count() == 1);
+        let statement = eventually("it waits for the other", waits);
+        assert!(statement.contains(waits_in), "{statement}");
+        process.signal(Signal::SIGKILL);
+        assert!(!process.wait().success());
+        assert!(other.roll_back());
+        // Only then is done whatever the database does for one who has gone.
+        eventually("the end of its session", || statements(&hosts).is_empty().then_some(()));
+        assert_eq!(everything(), before, "{waits_in}");
+        assert_eq!(desk.lines(&allocate), ["2001:db8:f000::/60"], "{waits_in}");
+        assert_eq!(desk.done(&["check"]), "sound\n", "{waits_in}");
+    }
+}
+
+#[test]
+fn killed_in_the_midst_in_postgresql() {
+    killed_in_the_midst(Kind::Postgres);
+}
+
+#[test]
+fn killed_in_the_midst_in_mariadb() {
+    killed_in_the_midst(Kind::Mysql);
 }

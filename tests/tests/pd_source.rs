@@ -6,7 +6,7 @@ use ipv6_sg::state::Database;
 use ipv6_sg_common::abi::Direction;
 use ipv6_sg_common::verdict::Reason;
 use ipv6_sg_tests::frame::tcp;
-use ipv6_sg_tests::lab::kea::{Desk, Hosts, POOL, Release, Server};
+use ipv6_sg_tests::lab::kea::{Desk, Hosts, POOL, Release, Server, write_secret};
 use ipv6_sg_tests::lab::{CloudHost, Nic, address, eventually, run};
 use ipv6_sg_tests::world::STRANGER;
 
@@ -58,10 +58,27 @@ fn release(hosts: &Hosts, prefix: &str) {
     hosts.sql(&format!("DELETE FROM ipv6_reservations WHERE address = '{address}';"));
 }
 
+/// Makes somebody who may read what is needed, and nothing more; where the database is, as that one.
+fn reader(hosts: &Hosts) -> Database {
+    let statements = match hosts.server().kind() {
+        Kind::Postgres => "CREATE ROLE reader LOGIN; GRANT SELECT ON hosts, ipv6_reservations TO reader;".to_owned(),
+        Kind::Mysql => {
+            let name = hosts.sql("SELECT DATABASE();").trim().to_owned();
+            write_secret(&hosts.server().path("reader.password"), "right");
+            format!(
+                "CREATE USER reader IDENTIFIED BY 'right'; GRANT SELECT ON {name}.hosts TO reader; \
+                 GRANT SELECT ON {name}.ipv6_reservations TO reader;"
+            )
+        }
+    };
+    hosts.sql(&statements);
+    hosts.settings_as("reader")
+}
+
 fn what_is_reserved_is_the_vms(kind: Kind) {
     let mut server = Server::start(kind);
     let hosts = Hosts::new(&server, Release::Kea2_2);
-    let delegated = Delegated::new(hosts.settings(), 5);
+    let delegated = Delegated::new(reader(&hosts), 5);
     let host = &delegated.host;
     let mut daemon = host.hypervisor.daemon();
     let nic = host.started();
@@ -128,9 +145,7 @@ fn changes_are_heard_of_at_once() {
     let hosts = Hosts::new(&server, Release::Kea3_0);
     let desk = Desk::new(&hosts, POOL);
     desk.done(&["init"]);
-    // Who may read, and nothing more.
-    hosts.sql("CREATE ROLE reader LOGIN; GRANT SELECT ON hosts, ipv6_reservations TO reader;");
-    let delegated = Delegated::new(hosts.settings_as("reader"), 3600);
+    let delegated = Delegated::new(reader(&hosts), 3600);
     let host = &delegated.host;
     let mut daemon = host.hypervisor.daemon();
     let mac = host.started().mac.to_string();

@@ -113,7 +113,7 @@ impl Pool {
         let table = Table::read(&mut self.database).await?;
         let mut findings = table.overlaps_and_malformed();
         findings.extend(self.misplaced(&table));
-        findings.extend(self.orphans(&table).await?);
+        findings.extend(self.hosts_amiss(&table).await?);
         for piece in self.missing_guards().await? {
             let what = format!("{} ({}); run `ipv6-sg pd init`", piece.name, piece.purpose);
             findings.push(Finding::new("not installed", what));
@@ -133,12 +133,8 @@ impl Pool {
     fn misplaced(&self, table: &Table) -> Vec<Finding> {
         let (pool, ours) = (self.settings.pool, i64::from(self.settings.subnet_id));
         let mut findings = Vec::new();
-        let mut subnets: BTreeMap<Mac, BTreeSet<i64>> = BTreeMap::new();
         for entry in &table.entries {
             let (Ok(prefix), whose) = (&entry.prefix, entry.whose()) else { continue };
-            if let (Some(mac), Some(subnet_id)) = (entry.mac(), entry.subnet_id) {
-                subnets.entry(mac).or_default().insert(subnet_id);
-            }
             let inside = pool.contains(prefix);
             if !inside && prefix.contains(&pool) {
                 let what = format!("{prefix} of {whose} has all of pool {pool}: nothing of it can be given");
@@ -156,33 +152,34 @@ impl Pool {
                 findings
                     .push(Finding::new("in a reserved part", format!("{prefix} of {whose}: {reserved} is reserved")));
             }
-            if entry.kind == FLEX_ID && inside {
-                let identifier = &entry.identifier;
-                let written = names::rests_since(pool, identifier);
-                if written.is_none_or(|since| names::free(pool, *prefix, since) != *identifier) {
-                    findings.push(Finding::new("orphan", format!("{prefix} of {whose}, which is no VM and not free")));
-                }
+            let is_free = || {
+                let since = names::rests_since(pool, &entry.identifier).filter(|_| entry.kind == FLEX_ID);
+                since.is_some_and(|since| names::free(pool, *prefix, since) == entry.identifier)
+            };
+            // By another identifier than a MAC nobody is looked up.
+            if entry.kind != HW_ADDRESS && inside && !is_free() {
+                findings.push(Finding::new("orphan", format!("{prefix} of {whose}, which is no VM and not free")));
             }
-        }
-        for (mac, subnets) in subnets.into_iter().filter(|(_, subnets)| subnets.len() > 1) {
-            let subnets: Vec<_> = subnets.iter().map(ToString::to_string).collect();
-            findings
-                .push(Finding::new("MAC used twice", format!("{mac} is a host of subnets {}", subnets.join(" and "))));
         }
         findings
     }
 
-    /// Hosts that have a VM's name, or are free, and have no prefix.
-    async fn orphans(&mut self, table: &Table) -> Result<Vec<Finding>, PdError> {
+    /// Hosts that have a VM's name, or are free, and have no prefix; and MACs that are hosts of several subnets.
+    async fn hosts_amiss(&mut self, table: &Table) -> Result<Vec<Finding>, PdError> {
         let with_prefix: BTreeSet<_> = table.entries.iter().map(|entry| entry.host_id).collect();
         let free = names::free_of(self.settings.pool);
         let statement = format!(
             "SELECT CAST(host_id AS {{int}}), CAST(dhcp_identifier_type AS {{int}}), dhcp_identifier, \
-             COALESCE(user_context, '') FROM hosts WHERE dhcp_identifier_type IN ({HW_ADDRESS}, {FLEX_ID})"
+             COALESCE(user_context, ''), CAST(COALESCE(dhcp6_subnet_id, -1) AS {{int}}) FROM hosts WHERE dhcp_identifier_type IN ({HW_ADDRESS}, {FLEX_ID})"
         );
         let mut findings = Vec::new();
+        let mut subnets: BTreeMap<Mac, BTreeSet<i64>> = BTreeMap::new();
         for row in self.database.rows(&statement, Vec::new()).await? {
             let (host_id, kind, identifier): (i64, i64, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let subnet_id: i64 = row.get(4)?;
+            if let (HW_ADDRESS, 0.., Ok(octets)) = (kind, subnet_id, <[u8; 6]>::try_from(&identifier[..])) {
+                subnets.entry(Mac { octets }).or_default().insert(subnet_id);
+            }
             if with_prefix.contains(&host_id) {
                 continue;
             }
@@ -196,6 +193,11 @@ impl Pool {
                 }
                 _ => {}
             }
+        }
+        for (mac, subnets) in subnets.into_iter().filter(|(_, subnets)| subnets.len() > 1) {
+            let subnets: Vec<_> = subnets.iter().map(ToString::to_string).collect();
+            findings
+                .push(Finding::new("MAC used twice", format!("{mac} is a host of subnets {}", subnets.join(" and "))));
         }
         Ok(findings)
     }
