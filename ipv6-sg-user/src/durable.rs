@@ -7,23 +7,24 @@ use std::path::{Path, PathBuf};
 
 /// What cannot be kept.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}: {source}; free space below data_dir, or make it writable", path.display())]
+#[error("cannot {action} {}: {reason}; free space below data_dir, or make it writable", path.display())]
 pub struct StoreError {
     action: &'static str,
     path: PathBuf,
-    source: io::Error,
+    // Not its source: the message has it already.
+    reason: io::Error,
 }
 
 impl StoreError {
     /// Whether somebody else could do it.
     pub fn is_not_permitted(&self) -> bool {
-        self.source.kind() == ErrorKind::PermissionDenied
+        self.reason.kind() == ErrorKind::PermissionDenied
     }
 }
 
 /// The error of an action on a path.
 pub(crate) fn failed<'a>(action: &'static str, path: &'a Path) -> impl Fn(io::Error) -> StoreError + 'a {
-    move |source| StoreError { action, path: path.to_owned(), source }
+    move |reason| StoreError { action, path: path.to_owned(), reason }
 }
 
 /// Makes a directory, if it does not exist.

@@ -167,9 +167,9 @@ impl Command {
         let flags = Flags::new(command, flags);
         Ok(match command.as_str() {
             "can_bridge_firewall" => Self::CanBridgeFirewall,
-            "default_network_rules" | "post_default_network_rules" => {
-                Self::DefaultNetworkRules { nic: flags.nic()?, check: flags.has("check") }
-            }
+            "default_network_rules" => Self::DefaultNetworkRules { nic: flags.nic()?, check: flags.has("check") },
+            // It has no addresses among its flags, and takes none away.
+            "post_default_network_rules" => Self::DefaultNetworkRules { nic: flags.nic()?, check: true },
             "add_network_rules" => Self::AddNetworkRules {
                 nic: flags.nic()?,
                 signature: flags.word("sig")?.unwrap_or_default().to_owned(),

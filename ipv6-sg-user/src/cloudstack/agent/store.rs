@@ -25,12 +25,12 @@ pub struct Store {
     directory: PathBuf,
 }
 
-/// A file that is no record of a VM. It is renamed, and out of the way.
+/// A file that is no record of a VM. It is renamed, and out of the way, where the disk lets it.
 #[derive(Debug, thiserror::Error)]
-#[error("{} is no record of a VM and is set aside as {}: {reason}", path.display(), aside.display())]
+#[error("{} is no record of a VM and {place}: {reason}", path.display())]
 pub struct SetAside {
     path: PathBuf,
-    aside: PathBuf,
+    place: String,
     reason: String,
 }
 
@@ -63,8 +63,12 @@ impl Store {
                 Ok(vm) => vms.push(vm),
                 Err(reason) => {
                     let aside = path.with_extension("json.aside");
-                    fs::rename(&path, &aside).map_err(failed("rename", &path))?;
-                    others.push(SetAside { path, aside, reason });
+                    let place = match fs::rename(&path, &aside) {
+                        Ok(()) => format!("is set aside as {}", aside.display()),
+                        // Nobody else's VM is to suffer for it.
+                        Err(error) => format!("stays where it is ({error})"),
+                    };
+                    others.push(SetAside { path, place, reason });
                 }
             }
         }
@@ -181,6 +185,16 @@ mod tests {
         assert_eq!(Store::look(directory.path()).unwrap(), Registry::new([vm("i-2-5-VM")]));
         assert!(of("i-2-6-VM.json.aside").exists() && !of("i-2-6-VM.json").exists());
         assert!(store.load().unwrap().1.is_empty());
+        // A directory in the way keeps it from being renamed, and nobody else's record from being read.
+        fs::write(of("i-2-8-VM.json"), "{").unwrap();
+        fs::create_dir(of("i-2-8-VM.json.aside")).unwrap();
+        let (registry, aside) = store.load().unwrap();
+        assert_eq!(registry, Registry::new([vm("i-2-5-VM")]));
+        assert!(
+            aside[0].to_string().contains("i-2-8-VM.json is no record of a VM and stays where it is ("),
+            "{}",
+            aside[0]
+        );
     }
 
     #[test]
