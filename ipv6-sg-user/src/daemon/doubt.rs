@@ -28,7 +28,7 @@ impl Doubt {
         };
         let reason = told.err().map(|error| error.to_string());
         if let Some(error) = reason.as_ref().filter(|_| reason != self.reason) {
-            tracing::warn!("taps have MACs that do not tell whose they are, and libvirt does not either: {error}");
+            tracing::warn!("libvirt does not tell whose taps are, so their MACs alone decide: {error}");
         }
         self.reason = reason;
     }
@@ -46,7 +46,7 @@ impl Doubt {
                 let later = LATE.min(again * 2);
                 if later == LATE && again != LATE && self.reason.is_none() {
                     tracing::warn!(
-                        "taps have MACs that do not tell whose they are, and libvirt runs no VM that has them"
+                        "libvirt runs no VM that has some of the taps, so their MACs alone decide whose they are"
                     );
                 }
                 self.again = Some(later);

@@ -1,4 +1,5 @@
-//! Which NIC has which tap of this host. A tap's MAC tells it, and where several NICs or taps have one MAC, libvirt.
+//! Which NIC has which tap of this host. libvirt tells it; of a tap that it does not tell of, its MAC, unless several NICs or taps
+//! have that.
 //!
 //! MACs are unique in their network alone, and tenants choose them.
 
