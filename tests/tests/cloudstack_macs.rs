@@ -96,6 +96,11 @@ fn a_tap_of_somebody_else_with_the_same_mac() {
     agent.end(&nic.vm);
     agent.done("can_bridge_firewall --privnic up0");
     assert_eq!(host.hypervisor.programs("vnet2"), 0);
+    // The router is started again: nothing was said yet of the tap that it has now.
+    host.hypervisor.netns.ip("link del vnet2");
+    let _router = host.another("vnet2", 4);
+    agent.done("can_bridge_firewall --privnic up0");
+    assert_eq!(host.hypervisor.programs("vnet2"), 0);
     // It is taken leave of, and forgotten though a tap with its MAC is there.
     agent.done(&nic.stopped());
     eventually("the record's end", || {
